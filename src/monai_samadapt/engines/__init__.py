@@ -1,0 +1,24 @@
+"""What the bundles' engines need beside MONAI's own parts."""
+
+from monai_samadapt.engines.artefacts import load_model
+from monai_samadapt.engines.finite import NonFiniteLoss
+from monai_samadapt.engines.optim import adamw, amp_dtype, warmup_polynomial
+from monai_samadapt.engines.preflight import data_spec, items, preflight_inference, preflight_training
+from monai_samadapt.engines.prepare import keep_on_host, prepare_batch, set_seed
+from monai_samadapt.engines.run import TrainingRun
+
+__all__ = [
+    "NonFiniteLoss",
+    "TrainingRun",
+    "adamw",
+    "amp_dtype",
+    "data_spec",
+    "items",
+    "keep_on_host",
+    "load_model",
+    "preflight_inference",
+    "preflight_training",
+    "prepare_batch",
+    "set_seed",
+    "warmup_polynomial",
+]

@@ -1,0 +1,110 @@
+"""The files of a training run, and networks made again from them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from monai_samadapt.errors import SamAdaptError, exits_in_one_line
+from monai_samadapt.files import atomic_path
+from monai_samadapt.networks import METHODS, SegmentationNetwork
+from monai_samadapt.reports.manifest import versions
+from monai_samadapt.transforms import DataSpec
+
+ADAPTER = "adapter.safetensors"
+DESCRIPTION = "adapter.json"
+MODEL = "model.pt"
+
+
+def write_adapter(
+    output_dir: Path, network: SegmentationNetwork, data_spec: DataSpec, run: dict[str, Any] | None = None
+) -> None:
+    """Write ``adapter.safetensors`` (all trained parameters) and ``adapter.json`` (what it takes to use them)."""
+    description = {
+        "method": network.method,
+        "network": network.settings,
+        "base": network.base_record,
+        "labels": list(network.label_spec.names),
+        "preprocessing": data_spec.to_dict(),
+        "parameters": network.parameter_report().parts,
+        "run": run or {},
+        "versions": versions(),
+    }
+    with atomic_path(output_dir / ADAPTER) as temporary:
+        save_file({name: value.contiguous() for name, value in network.adapter_state().items()}, temporary)
+    with atomic_path(output_dir / DESCRIPTION) as temporary:
+        temporary.write_text(json.dumps(description, indent=2) + "\n")
+
+
+def write_model(output_dir: Path, network: SegmentationNetwork) -> None:
+    """Write ``model.pt``, the network's full state dict, which loads strictly into the bundle's ``network_def``."""
+    with atomic_path(output_dir / MODEL) as temporary:
+        torch.save({name: value.detach().cpu() for name, value in network.state_dict().items()}, temporary)
+
+
+def write_history(output_dir: Path, rows: list[dict[str, float]]) -> None:
+    """Write ``history.csv``, one line an epoch."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with atomic_path(output_dir / "history.csv") as temporary, open(temporary, "w", newline="") as stream:
+        writer = csv.DictWriter(stream, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_description(output_dir: Path) -> dict[str, Any]:
+    """Read ``adapter.json``.
+
+    Raises:
+        SamAdaptError: when the folder holds none, or one of an unknown method.
+    """
+    path = output_dir / DESCRIPTION
+    if not path.is_file():
+        raise SamAdaptError("output_dir", str(output_dir), f"holds no {DESCRIPTION}", "give the folder of a training run")
+    description: dict[str, Any] = json.loads(path.read_text())
+    if description.get("method") not in METHODS:
+        raise SamAdaptError("method", description.get("method"), "unknown", f"known are {', '.join(METHODS)}")
+    return description
+
+
+def network_from_adapter(output_dir: Path, checkpoint: str | None = None) -> SegmentationNetwork:
+    """Build a network from base weights and an adapter file.
+
+    Args:
+        output_dir: folder of ``adapter.safetensors`` and ``adapter.json``.
+        checkpoint: where the base weights are here; by default what the run used.
+
+    Raises:
+        SamAdaptError: when the base weights are not those the adapter was trained on.
+    """
+    description = read_description(output_dir)
+    settings, base = dict(description["network"]), description["base"]
+    settings["checkpoint"] = checkpoint or base["checkpoint"]
+    network = METHODS[description["method"]](**settings)
+    if network.base_sha256 != base["sha256"]:
+        problem = f"has SHA-256 {str(network.base_sha256)[:12]}…, the adapter was trained on {base['sha256'][:12]}…"
+        raise SamAdaptError("checkpoint", settings["checkpoint"], problem, "give the base weights of the training run")
+    network.load_adapter_state(load_file(output_dir / ADAPTER))
+    return network.eval()
+
+
+@exits_in_one_line
+def load_model(network: SegmentationNetwork, model_file: str) -> None:
+    """Load ``model.pt`` strictly.
+
+    Raises:
+        SamAdaptError: when the file is missing, unreadable, or of another network.
+    """
+    path = Path(model_file)
+    if not path.is_file():
+        raise SamAdaptError("model_file", model_file, "no such file", "train first, or give the model.pt of a run")
+    try:
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), strict=True)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:160]
+        remedy = "use the variant, image_size and labels it was trained with (see adapter.json beside it)"
+        raise SamAdaptError("model_file", model_file, f"does not fit the network ({reason})", remedy) from error

@@ -1,0 +1,43 @@
+"""The optimiser and schedule all bundles share."""
+
+from __future__ import annotations
+
+import torch
+from torch.optim import AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from monai_samadapt.networks import SegmentationNetwork
+
+
+def adamw(network: SegmentationNetwork, learning_rate: float, weight_decay: float = 0.01) -> AdamW:
+    """AdamW over exactly the trained parameters of a network.
+
+    Weight matrices decay. Norms, biases, positions and the scale and shift of singular values do not: decay would pull
+    the scale to 0 rather than to its neutral 1.
+    """
+    decayed, kept = [], []
+    for name, parameter in network.trainable_parameters().items():
+        matrix = parameter.ndim > 1 and not name.endswith("pos_embed")
+        (decayed if matrix else kept).append(parameter)
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": kept, "weight_decay": 0.0}]
+    fused = any(parameter.is_cuda for parameter in kept)
+    return AdamW([group for group in groups if group["params"]], lr=learning_rate, fused=fused)
+
+
+def warmup_polynomial(optimizer: Optimizer, max_epochs: int, epoch_length: int, power: float = 0.9) -> LambdaLR:
+    r"""Warm up linearly over at most 250 steps or a twentieth of the run, then decay polynomially, step by step.
+
+    .. math:: lr_t = lr \cdot \min\Big(1, \frac{t + 1}{w}\Big) \cdot \Big(1 - \frac{t}{T}\Big)^{power}
+    """
+    total = max(1, max_epochs * epoch_length)
+    warmup = max(1, min(250, total // 20))
+
+    def factor(step: int) -> float:
+        return min(1.0, (step + 1) / warmup) * (1 - min(step, total - 1) / total) ** power
+
+    return LambdaLR(optimizer, factor)
+
+
+def amp_dtype(name: str) -> torch.dtype:
+    """``bfloat16`` or ``float16`` as a torch type."""
+    return {"bfloat16": torch.bfloat16, "float16": torch.float16}[name]

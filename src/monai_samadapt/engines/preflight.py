@@ -1,0 +1,144 @@
+"""Checks that run before anything else and end in one line: key, value, remedy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from monai_samadapt.backbones.loading import read_state
+from monai_samadapt.backbones.resolve import resolve_checkpoint
+from monai_samadapt.backbones.variants import sam_variant, variant_of
+from monai_samadapt.datasets import inference_items, load_datalist
+from monai_samadapt.engines.artefacts import DESCRIPTION
+from monai_samadapt.engines.memory import check_memory
+from monai_samadapt.errors import SamAdaptError, exits_in_one_line
+from monai_samadapt.transforms import DataSpec
+
+Items = Sequence[dict[str, Any]]
+
+
+@exits_in_one_line
+def items(dataset_dir: str, datalist: str | None, section: str, seed: int = 0) -> list[dict[str, Any]]:
+    """The items of one split; ends the run in one line when they cannot be listed."""
+    _check_path("dataset_dir", dataset_dir)
+    _check_path("datalist", datalist)
+    if section == "inference":
+        return inference_items(dataset_dir, datalist)
+    return load_datalist(dataset_dir, datalist, section, seed)
+
+
+@exits_in_one_line
+def data_spec(**settings: Any) -> DataSpec:
+    """A :class:`DataSpec`; ends the run in one line when a setting is wrong."""
+    return DataSpec(**settings)
+
+
+@exits_in_one_line
+def preflight_training(
+    training: Items,
+    validation: Items,
+    spec: DataSpec,
+    checkpoint: str,
+    variant: str,
+    output_dir: str,
+    device: str,
+    samples: int,
+    activation_checkpointing: bool = False,
+    amp: bool = False,
+    rank: int | None = None,
+) -> None:
+    """Check everything a training run rests on.
+
+    Args:
+        training, validation: items with ``image`` and ``label``.
+        spec: how they are read.
+        checkpoint, variant: base weights.
+        output_dir: folder of the artefacts.
+        device: device of the run.
+        samples: images in one step.
+        activation_checkpointing, amp: what lowers the memory.
+        rank: must be None for methods without a rank.
+    """
+    check_device(device)
+    _check_path("output_dir", output_dir)
+    if rank is not None:
+        raise SamAdaptError("rank", rank, "S-SAM trains singular values, it has no rank", "leave rank null")
+    check_base(checkpoint, variant)
+    if not training:
+        raise SamAdaptError("training", [], "no cases to train on", "give dataset_dir or datalist with labelled cases")
+    shared = {str(item["image"]) for item in training} & {str(item["image"]) for item in validation}
+    if shared:
+        raise SamAdaptError("datalist", sorted(shared)[0], "is in training and in validation", "keep splits apart")
+    check_memory(variant, spec.image_size, samples, activation_checkpointing, amp, device)
+    check_items([*training, *validation], spec, Path(output_dir) / "preflight.json")
+
+
+@exits_in_one_line
+def preflight_inference(inputs: Items, spec: DataSpec, model_file: str, output_dir: str, device: str) -> None:
+    """Check everything inference or evaluation rests on, and that the settings are those of the training run."""
+    check_device(device)
+    _check_path("output_dir", output_dir)
+    _check_path("model_file", model_file)
+    if not Path(model_file).is_file():
+        raise SamAdaptError("model_file", model_file, "no such file", "train first, or give the model.pt of a run")
+    if not inputs:
+        raise SamAdaptError("dataset_dir", "", "no cases found", "give a folder of images, or a datalist")
+    check_settings(spec, Path(model_file).parent / DESCRIPTION)
+    for item in inputs:
+        if not Path(item["image"]).exists():
+            raise SamAdaptError("image", item["image"], "no such file", "correct the path in the datalist")
+
+
+def check_device(device: str) -> None:
+    """Refuse CUDA where there is none."""
+    if str(device).startswith("cuda") and not torch.cuda.is_available():
+        raise SamAdaptError("device", str(device), "no CUDA device is available", "set device to cpu")
+
+
+def check_base(checkpoint: str, variant: str) -> None:
+    """Refuse base weights of another variant before the network is built."""
+    sam_variant(variant)
+    path = resolve_checkpoint(checkpoint, "sam", variant).path
+    if path is not None and (found := variant_of(read_state(path))) != variant:
+        remedy = f"set variant to {found} or give the weights of {variant}"
+        raise SamAdaptError("checkpoint", checkpoint, f"holds {found or 'no SAM'}, not {variant}", remedy)
+
+
+def check_settings(spec: DataSpec, description: Path) -> None:
+    """Refuse settings that differ from those the model beside ``description`` was trained with."""
+    if not description.is_file():
+        return
+    trained = json.loads(description.read_text())["preprocessing"]
+    for key, value in spec.to_dict().items():
+        if key in trained and trained[key] != value:
+            raise SamAdaptError(key, value, f"the model was trained with {trained[key]!r}", f"pass --{key} as trained")
+
+
+def check_items(cases: Items, spec: DataSpec, memory: Path) -> None:
+    """Read every image and label once; files that passed before and did not change are not read again."""
+    passed = set(json.loads(memory.read_text())) if memory.is_file() else set()
+    prints = {_fingerprint(item, spec): item for item in cases}
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(spec.check_item, [item for key, item in prints.items() if key not in passed]))
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    memory.write_text(json.dumps(sorted(prints)))
+
+
+def _fingerprint(item: dict[str, Any], spec: DataSpec) -> str:
+    paths = [Path(item[key]) for key in ("image", "label") if key in item]
+    for path in paths:
+        if not path.exists():
+            raise SamAdaptError("image" if path == paths[0] else "label", str(path), "no such file", "correct the datalist")
+    stats = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    return json.dumps([stats, spec.to_dict()], sort_keys=True)
+
+
+def _check_path(key: str, value: str | None) -> None:
+    if value is not None and ("::" in str(value) or "#" in str(value)):
+        problem = "MONAI's configuration reads '#' in a path as '::'"
+        raise SamAdaptError(key, value, problem, "rename the folder so that it has no '#'")

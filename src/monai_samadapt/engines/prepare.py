@@ -1,0 +1,36 @@
+"""Batches as the engines take them."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from monai.utils import convert_to_tensor
+from torch import Tensor
+
+
+def prepare_batch(
+    batch: dict[str, Any], device: str | torch.device | None = None, non_blocking: bool = False, **kwargs: Any
+) -> tuple[Tensor, Tensor]:
+    """Take image and label to the device without their metadata, which would slow every operation of the network."""
+    image, label = (
+        convert_to_tensor(batch[key], track_meta=False).to(device, non_blocking=non_blocking)
+        for key in ("image", "label")
+    )
+    return image, label
+
+
+def keep_on_host(
+    batch: dict[str, Any], device: str | torch.device | None = None, non_blocking: bool = False, **kwargs: Any
+) -> tuple[Tensor, Tensor | None]:
+    """Leave a whole volume where it is: the inferer takes its slices to the device, a few at a time."""
+    return batch["image"], batch.get("label")
+
+
+def set_seed(seed: int) -> None:
+    """Seed python, numpy and torch."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)

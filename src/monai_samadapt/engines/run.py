@@ -1,0 +1,173 @@
+"""One training run: what it trains, saves, resumes from and prints."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import ignite.distributed as idist
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from monai_samadapt.engines.artefacts import write_adapter, write_history, write_model
+from monai_samadapt.errors import OneLineExit, SamAdaptError
+from monai_samadapt.files import atomic_path
+from monai_samadapt.networks import SegmentationNetwork
+from monai_samadapt.transforms import DataSpec
+
+CHECKPOINT = "checkpoint_last.pt"
+
+
+class TrainingRun:
+    """A handler of the trainer that owns the artefacts of ``output_dir``.
+
+    After each epoch it prints a line, saves ``checkpoint_last.pt`` and, when the validation metric improved (or there is
+    no validation), ``adapter.safetensors``, ``adapter.json`` and ``model.pt``. Each file is complete or absent. Every
+    epoch draws from ``seed + epoch``, so that a resumed run equals an uninterrupted one.
+
+    Args:
+        network: trained network.
+        optimizer, scheduler: stepped by this handler (the scheduler) and saved.
+        evaluator: the validation engine whose ``metric`` selects the best epoch; attach this handler after its own.
+        data_spec: written into ``adapter.json``.
+        output_dir: folder of the artefacts.
+        metric: name of the metric; higher is better.
+        seed: of the run.
+        resume: go on from ``checkpoint_last.pt`` of ``output_dir`` if it is there.
+        patience: stop after this many epochs without improvement; 0 never stops.
+        amp_dtype: with ``bfloat16`` no gradient scaling is done.
+    """
+
+    def __init__(
+        self,
+        network: SegmentationNetwork,
+        optimizer: Optimizer,
+        scheduler: LRScheduler,
+        evaluator: Engine,
+        data_spec: DataSpec,
+        output_dir: str,
+        metric: str = "val_mean_dice",
+        seed: int = 0,
+        resume: bool = False,
+        patience: int = 0,
+        amp_dtype: str = "bfloat16",
+    ) -> None:
+        self.network, self.optimizer, self.scheduler, self.evaluator = network, optimizer, scheduler, evaluator
+        self.data_spec, self.output_dir, self.metric = data_spec, Path(output_dir), metric
+        self.seed, self.resume, self.patience, self.amp_dtype = seed, resume, patience, amp_dtype
+        self.history: list[dict[str, float]] = []
+        self.best: tuple[float, int] = (float("-inf"), 0)
+        self._loss_sum: Tensor | float = 0.0
+        self._epoch_start = 0.0
+
+    def attach(self, engine: Engine) -> None:
+        """Follow a trainer; validation must have been attached before."""
+        engine.add_event_handler(Events.STARTED, self.start)
+        engine.add_event_handler(Events.EPOCH_STARTED, self.start_epoch)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.finish_step)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.finish_epoch)
+
+    def start(self, engine: Engine) -> None:
+        """Print what is trained, and restore the last checkpoint when asked."""
+        _say(f"{self.network.method} {self.network.parameter_report()}")
+        if getattr(engine, "scaler", None) is not None and self.amp_dtype == "bfloat16":
+            engine.scaler = torch.amp.GradScaler("cuda", enabled=False)  # type: ignore[attr-defined]
+        path = self.output_dir / CHECKPOINT
+        if self.resume and path.is_file():
+            self._restore(engine, torch.load(path, map_location="cpu", weights_only=True))
+
+    def start_epoch(self, engine: Engine) -> None:
+        """Seed every source of chance with ``seed + epoch``."""
+        seed = self.seed + engine.state.epoch
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        torch.manual_seed(seed)
+        transform = getattr(getattr(engine.state.dataloader, "dataset", None), "transform", None)
+        if hasattr(transform, "set_random_state"):
+            transform.set_random_state(seed)
+        self._loss_sum, self._epoch_start = 0.0, time.perf_counter()
+
+    def finish_step(self, engine: Engine) -> None:
+        """Step the schedule and add up the loss on the device."""
+        self.scheduler.step()
+        self._loss_sum = self._loss_sum + engine.state.output["loss"].detach()
+
+    def finish_epoch(self, engine: Engine) -> None:
+        """Log, save and decide whether to stop."""
+        epoch = engine.state.epoch
+        row = {
+            "epoch": epoch,
+            "loss": float(self._loss_sum) / engine.state.epoch_length,
+            "learning_rate": self.scheduler.get_last_lr()[0],
+            "seconds": time.perf_counter() - self._epoch_start,
+        }
+        if self.evaluator.state.epoch == epoch and self.metric in self.evaluator.state.metrics:
+            row[self.metric] = float(self.evaluator.state.metrics[self.metric])
+        self.history.append(row)
+        improved = self._improves(engine, row.get(self.metric))
+        values = " ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "epoch")
+        _say(f"epoch {epoch}/{engine.state.max_epochs} {values}")
+        if idist.get_rank() == 0:
+            self._save(engine, improved)
+        if self.patience and self.best[1] and epoch - self.best[1] >= self.patience:
+            _say(f"stopped early: no better {self.metric} than {self.best[0]:.4f} of epoch {self.best[1]}")
+            engine.terminate()
+
+    def _improves(self, engine: Engine, value: float | None) -> bool:
+        """Whether this epoch's weights are the ones to keep; without any validation the latest are."""
+        if value is not None and value > self.best[0]:
+            self.best = (value, engine.state.epoch)
+            return True
+        validates = len(self.evaluator.data_loader) > 0  # type: ignore[attr-defined]
+        return not validates or (self.best[1] == 0 and engine.state.epoch == engine.state.max_epochs)
+
+    def _save(self, engine: Engine, improved: bool) -> None:
+        with atomic_path(self.output_dir / CHECKPOINT) as temporary:
+            torch.save(self._checkpoint(engine), temporary)
+        write_history(self.output_dir, self.history)
+        if improved:
+            write_adapter(self.output_dir, self.network, self.data_spec, {"seed": self.seed, "best": self.history[-1]})
+            write_model(self.output_dir, self.network)
+
+    def _checkpoint(self, engine: Engine) -> dict[str, Any]:
+        scaler = getattr(engine, "scaler", None)
+        return {
+            "network": self.network.adapter_state(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "scaler": scaler.state_dict() if scaler is not None else None,
+            "epoch": engine.state.epoch,
+            "epoch_length": engine.state.epoch_length,
+            "best": list(self.best),
+            "history": self.history,
+            "base_sha256": self.network.base_sha256,
+        }
+
+    def _restore(self, engine: Engine, state: dict[str, Any]) -> None:
+        key, value = "resume", str(self.output_dir / CHECKPOINT)
+        if state["base_sha256"] != self.network.base_sha256:
+            raise OneLineExit(SamAdaptError(key, value, "has other base weights", "give the checkpoint it began with"))
+        if state["epoch_length"] != engine.state.epoch_length:
+            problem = f"had {state['epoch_length']} steps an epoch, now {engine.state.epoch_length}"
+            raise OneLineExit(SamAdaptError(key, value, problem, "keep data and batch_size, or set resume false"))
+        self.network.load_adapter_state(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        scaler = getattr(engine, "scaler", None)
+        if scaler is not None and state["scaler"]:
+            scaler.load_state_dict(state["scaler"])
+        self.history, self.best = state["history"], tuple(state["best"])  # type: ignore[assignment]
+        engine.state.epoch = state["epoch"]
+        engine.state.iteration = state["epoch"] * state["epoch_length"]
+        _say(f"resumed after epoch {state['epoch']} of {value}")
+
+
+def _say(text: str) -> None:
+    if idist.get_rank() == 0:
+        print(text, flush=True)

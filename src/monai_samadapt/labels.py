@@ -1,0 +1,120 @@
+"""Label names, the values they have in label files, and the channels they become."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from monai_samadapt.errors import SamAdaptError
+
+Labels = Sequence[str] | Mapping[str, int | Sequence[int]]
+
+
+@dataclass(frozen=True)
+class LabelSpec:
+    """The K structures of a task.
+
+    Exclusive labels share one integer map: the network has C = K + 1 channels, background first. Overlapping labels
+    have one binary map each: C = K.
+
+    Attributes:
+        names: K label names, in channel order.
+        values: for each name the values it has in a one-channel label file; empty for multi-channel files.
+        exclusive: whether a voxel has at most one label.
+        by_name: whether the labels were given by name only, so that the values are 1 … K.
+    """
+
+    names: tuple[str, ...]
+    values: tuple[tuple[int, ...], ...]
+    exclusive: bool
+    by_name: bool = True
+
+    @classmethod
+    def parse(cls, labels: Labels, overlapping: bool = False) -> LabelSpec:
+        """Read the id ``labels``.
+
+        Args:
+            labels: names (the k-th name has value k + 1; with ``overlapping`` it is the k-th channel of the file),
+                or a mapping from name to one value or several; a value under two names makes the labels overlap.
+            overlapping: label files have K channels of 0 and 1.
+
+        Raises:
+            SamAdaptError: when there is no label, a name twice or empty, or a value that is not a positive integer.
+        """
+        if isinstance(labels, str) or not labels:
+            raise SamAdaptError("labels", labels, "no list of label names", 'give e.g. ["Liver", "Tumor"]')
+        names = tuple(labels)
+        if len(set(names)) != len(names) or not all(isinstance(name, str) and name.strip() for name in names):
+            raise SamAdaptError("labels", labels, "a name is empty or given twice", "give each label one name")
+        if not isinstance(labels, Mapping):
+            values = tuple((index + 1,) for index in range(len(names)))
+            return cls(names, () if overlapping else values, exclusive=not overlapping)
+        groups = tuple(_as_values(labels[name], labels) for name in names)
+        flat = [value for group in groups for value in group]
+        return cls(names, groups, exclusive=len(set(flat)) == len(flat) and not overlapping, by_name=False)
+
+    @property
+    def num_labels(self) -> int:
+        """K, the number of structures without the background."""
+        return len(self.names)
+
+    @property
+    def num_channels(self) -> int:
+        """C, the number of channels of the network's output: K + 1 for exclusive labels, else K."""
+        return self.num_labels + int(self.exclusive)
+
+    def encode(self, raw: Any, file: object = "label") -> torch.Tensor:
+        """Turn a label file's array into the training target.
+
+        Args:
+            raw: array (1, …) of label values, or (K, …) of 0 and 1 for overlapping labels by channel.
+            file: name of the file, for the error.
+
+        Returns:
+            Exclusive: uint8 (1, …) with 0 for background and k + 1 for the k-th label. Overlapping: uint8 (K, …).
+
+        Raises:
+            SamAdaptError: when the array has other values than the labels, or another number of channels.
+        """
+        array = torch.as_tensor(raw)
+        if not self.values:
+            return self._encode_channels(array, file)
+        if array.shape[0] != 1:
+            raise SamAdaptError("label", str(file), f"has {array.shape[0]} channels, not 1", "give an integer label map")
+        groups = self._groups(array, file)
+        masks = [torch.isin(array, torch.tensor(group, dtype=array.dtype)) for group in groups]
+        if not self.exclusive:
+            return torch.cat(masks).to(torch.uint8)
+        target = torch.zeros_like(array, dtype=torch.uint8)
+        for index, mask in enumerate(masks):
+            target[mask] = index + 1
+        return target
+
+    def _groups(self, array: torch.Tensor, file: object) -> tuple[tuple[int, ...], ...]:
+        found = {float(value) for value in torch.unique(array)}
+        if self.by_name and self.num_labels == 1 and found <= {0.0, 255.0}:
+            return ((255,),)
+        allowed = {0.0} | {float(value) for group in self.values for value in group}
+        if extra := sorted(found - allowed):
+            remedy = 'name every value in labels, e.g. {"Liver": 1, "Tumor": [2, 3]}'
+            raise SamAdaptError("label", str(file), f"has values {extra[:8]} outside {sorted(allowed)}", remedy)
+        return self.values
+
+    def _encode_channels(self, array: torch.Tensor, file: object) -> torch.Tensor:
+        if array.shape[0] != self.num_labels:
+            problem = f"has {array.shape[0]} channels for {self.num_labels} overlapping labels"
+            raise SamAdaptError("label", str(file), problem, "give one channel for each label, in the order of labels")
+        positive = array > 0
+        if not torch.equal(array, positive.to(array.dtype) * array.max().clamp(min=1)):
+            raise SamAdaptError("label", str(file), "is not binary", "give 0 and 1 (or 0 and 255) in every channel")
+        return positive.to(torch.uint8)
+
+
+def _as_values(value: int | Sequence[int], labels: object) -> tuple[int, ...]:
+    values = (value,) if isinstance(value, int) else tuple(value)
+    if not values or not all(isinstance(item, int) and item > 0 for item in values):
+        raise SamAdaptError("labels", labels, "a value is not a positive integer", 'give e.g. {"Liver": 1}')
+    return values

@@ -1,0 +1,121 @@
+"""The metrics of a whole evaluation, as a metric of an ignite engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import ignite.distributed as idist
+from ignite.exceptions import NotComputableError
+from ignite.metrics import Metric
+from monai.data import MetaTensor
+from monai.data.utils import affine_to_spacing
+
+from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.labels import Labels, LabelSpec
+from monai_samadapt.metrics.aggregate import case_names, mean_over_labels, merge_ranks
+from monai_samadapt.metrics.case import Row, case_metrics
+
+
+class SegmentationMetrics(Metric):
+    """Collects the rows of `case_metrics` over an epoch; its value is the mean Dice.
+
+    The value is the mean over labels of the mean Dice over the cases where the label is present or predicted: missed
+    structures and predictions on an empty truth count 0, a label empty in both is left out. It is NaN when nothing
+    is left. All processes get the same value and rows; a case seen by two of them counts once.
+
+    Attach it to a MONAI evaluator: ``key_val_metric={"val_mean_dice": SegmentationMetrics(labels)}``. The engine's
+    output, after its postprocessing, is a list with one dictionary for each case: ``pred`` and ``label`` on the source
+    grid, as in `case_metrics`, and optionally ``prob`` (K, …) and the field of view ``mask`` (1, …).
+
+    Attributes:
+        rows: once the value is computed, the rows of all processes with ``case`` (file name, with folders where names
+            repeat) and ``file`` (full path).
+        last_rows: the rows of the last batch, one list for each case.
+
+    Args:
+        labels: the id ``labels``, or a parsed `LabelSpec`.
+        overlapping: whether ``labels`` are the channels of overlapping maps.
+        surface: whether to compute HD95 and NSD; without them a validation during training is cheaper.
+        nsd_tolerance: tolerance of the NSD in mm, or pixels.
+        spacing: ``"affine"`` takes the voxel size in mm from the label's affine; None for images without a physical
+            size (PNG, JPG): distances in pixels.
+        output_transform: takes the list of cases out of the engine's output.
+
+    Raises:
+        SamAdaptError: for wrong labels, an unknown ``spacing``, or shapes that do not agree.
+    """
+
+    required_output_keys = None
+
+    def __init__(
+        self,
+        labels: Labels | LabelSpec,
+        overlapping: bool = False,
+        surface: bool = True,
+        nsd_tolerance: float = 2.0,
+        spacing: Literal["affine"] | None = "affine",
+        output_transform: Callable[[Any], Any] = lambda output: output,
+    ) -> None:
+        if spacing not in ("affine", None):
+            raise SamAdaptError("spacing", spacing, "is unknown", 'give "affine" for mm or null for pixels')
+        self.label_spec = labels if isinstance(labels, LabelSpec) else LabelSpec.parse(labels, overlapping)
+        self.surface, self.nsd_tolerance, self.spacing = surface, nsd_tolerance, spacing
+        super().__init__(output_transform, skip_unrolling=True)
+
+    def reset(self) -> None:
+        """Forget all cases."""
+        self.rows: list[Row] = []
+        self.last_rows: list[list[Row]] = []
+        self._local_rows: list[Row] = []
+
+    def update(self, output: Sequence[Mapping[str, Any]]) -> None:
+        """Score the cases of one batch."""
+        self.last_rows = []
+        for case in output:
+            count = len(self._local_rows) // self.label_spec.num_labels
+            file = source_file(case) or f"case_{idist.get_rank()}_{count}"
+            rows = [{"file": file} | row for row in self._score(case)]
+            self.last_rows.append(rows)
+            self._local_rows += rows
+
+    def compute(self) -> float:
+        """Gather the rows of all processes and return the mean Dice."""
+        self.rows = _with_names(merge_ranks(idist.all_gather(self._local_rows)))  # type: ignore[arg-type]
+        if not self.rows:
+            raise NotComputableError("SegmentationMetrics has seen no case before compute")
+        return mean_over_labels(self.rows)
+
+    def _score(self, case: Mapping[str, Any]) -> list[Row]:
+        spacing = None if self.spacing is None else _spacing(case["label"])
+        return case_metrics(
+            case["pred"],
+            case["label"],
+            spacing,
+            self.label_spec,
+            prob=case.get("prob"),
+            nsd_tolerance=self.nsd_tolerance,
+            fov=case.get("mask"),
+            surface=self.surface,
+        )
+
+
+def source_file(case: Mapping[str, Any]) -> str:
+    """Return the path of the image that a case was read from, as its arrays' metadata have it, or an empty string."""
+    for key in ("image", "pred", "label"):
+        meta = getattr(case.get(key), "meta", {})
+        if name := meta.get("filename_or_obj"):
+            return str(name)
+    return ""
+
+
+def _with_names(rows: Sequence[Row]) -> list[Row]:
+    names = case_names([row["file"] for row in rows])
+    return [{"case": names[row["file"]]} | row for row in rows]
+
+
+def _spacing(label: Any) -> list[float]:
+    if not isinstance(label, MetaTensor):
+        raise SamAdaptError("spacing", "affine", "the label has no affine", "give null to measure in pixels")
+    steps = affine_to_spacing(label.affine, r=len(label.affine) - 1)
+    return [float(step) for step in steps[: label.ndim - 1]]

@@ -1,0 +1,152 @@
+"""What the networks of all methods share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import asdict
+from typing import Any
+
+from segment_anything.modeling import Sam
+from torch import Tensor, nn
+
+from monai_samadapt.adapters import Adapters, ParameterReport
+from monai_samadapt.adapters.inject import load_tensors
+from monai_samadapt.labels import LabelSpec
+
+
+class SegmentationNetwork(nn.Module):
+    """A SAM adapted to a set of labels.
+
+    ``forward`` takes images or volumes that are normalised, padded and upright (rows, columns), and gives logits at the
+    input size.
+
+    Attributes:
+        sam: the adapted SAM.
+        adapters: its adapter layers.
+        label_spec: the labels of the output channels.
+        settings: the arguments it was built with that its weights depend on, without the checkpoint.
+        weights_loaded: whether the weights are a base's or a state dict's; False for a network built to be loaded.
+    """
+
+    method: str
+    variant: str
+    settings: dict[str, Any]
+    sam: Sam
+    adapters: Adapters
+
+    def __init__(self, label_spec: LabelSpec, image_size: int) -> None:
+        super().__init__()
+        self.label_spec, self.image_size = label_spec, image_size
+        self.weights_loaded = False
+        self.register_load_state_dict_pre_hook(_before_loading)
+        self.register_load_state_dict_post_hook(_after_loading)
+
+    def forward(
+        self,
+        image: Tensor,
+        points: Tensor | None = None,
+        point_labels: Tensor | None = None,
+        boxes: Tensor | None = None,
+        label_ids: Tensor | None = None,
+    ) -> Tensor:
+        """Segment.
+
+        Args:
+            image: (B, 3, S, S), or a volume (B, 3, S, S, D) whose slices are folded into the batch.
+            points: (B, P, N, 2) as (column, row) in input pixels.
+            point_labels: (B, P, N): 1 positive, 0 negative, -1 padding.
+            boxes: (B, P, 4) as x0 y0 x1 y1 in input pixels.
+            label_ids: (L,) indexes into the labels, without background.
+
+        Returns:
+            Logits (B, C, S, S[, D]); with prompts C = P.
+        """
+        if image.ndim == 4:
+            return self.segment(image, points, point_labels, boxes, label_ids)
+        depth = image.shape[-1]
+        slices = image.movedim(-1, 1).flatten(0, 1)
+        prompts = [None if item is None else item.repeat_interleave(depth, 0) for item in (points, point_labels, boxes)]
+        logits = self.segment(slices, *prompts, label_ids)
+        return logits.unflatten(0, (-1, depth)).movedim(1, -1)
+
+    @abstractmethod
+    def segment(
+        self,
+        image: Tensor,
+        points: Tensor | None,
+        point_labels: Tensor | None,
+        boxes: Tensor | None,
+        label_ids: Tensor | None,
+    ) -> Tensor:
+        """Segment images (B, 3, S, S); see :meth:`forward`."""
+
+    @abstractmethod
+    def trainable_parts(self) -> dict[str, dict[str, nn.Parameter]]:
+        """The trained parameters by part of the method, then by full name: the explicit list."""
+
+    def trainable_parameters(self) -> dict[str, nn.Parameter]:
+        """All trained parameters by full name."""
+        return {name: value for part in self.trainable_parts().values() for name, value in part.items()}
+
+    @abstractmethod
+    def parameter_report(self) -> ParameterReport:
+        """Counts of trained parameters by part, and their share of the base."""
+
+    def method_buffers(self) -> dict[str, Tensor]:
+        """Tensors that are not trained by gradients and that the base weights do not hold."""
+        return {}
+
+    def adapter_state(self) -> dict[str, Tensor]:
+        """Copies of all the base weights do not hold: what ``adapter.safetensors`` stores."""
+        tensors = {**self.trainable_parameters(), **self.method_buffers()}
+        return {name: value.detach().cpu().clone() for name, value in tensors.items()}
+
+    def load_adapter_state(self, state: dict[str, Tensor]) -> None:
+        """Load what :meth:`adapter_state` gave, strictly."""
+        self.unmerge()
+        load_tensors({**self.trainable_parameters(), **self.method_buffers()}, state)
+
+    @property
+    def base_record(self) -> dict[str, Any] | None:
+        """Where the base weights came from; None for a network that takes them from a state dict."""
+        return None if self.sam.base_weights is None else asdict(self.sam.base_weights)
+
+    @property
+    def base_sha256(self) -> str | None:
+        """SHA-256 of the base weights."""
+        return None if self.sam.base_weights is None else self.sam.base_weights.sha256
+
+    def merge(self) -> None:
+        """Compute with merged weights, for inference."""
+        self.adapters.merge()
+
+    def unmerge(self) -> None:
+        """Go back to separate adapters."""
+        self.adapters.unmerge()
+
+    def train(self, mode: bool = True) -> SegmentationNetwork:
+        """Switch to training, which unmerges, or to evaluation."""
+        if mode:
+            self.unmerge()
+        return super().train(mode)
+
+    def set_execution(self, activation_checkpointing: bool, compile_blocks: bool) -> None:
+        """Choose how the encoder's blocks run: recomputed in the backward pass, compiled, or both."""
+        self.sam.image_encoder.activation_checkpointing = activation_checkpointing
+        if compile_blocks:
+            for block in self.sam.image_encoder.blocks:
+                block.compile()
+
+
+def _before_loading(module: nn.Module, *args: Any) -> None:
+    assert isinstance(module, SegmentationNetwork)
+    module.unmerge()
+
+
+def _after_loading(module: nn.Module, keys: Any) -> None:
+    module.weights_loaded = module.weights_loaded or not keys.missing_keys
+
+
+def named(prefix: str, module: nn.Module) -> dict[str, nn.Parameter]:
+    """A module's parameters by full name."""
+    return {f"{prefix}.{name}": value for name, value in module.named_parameters()}

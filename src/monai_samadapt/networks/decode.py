@@ -1,0 +1,74 @@
+"""SAM's prompt encoder and mask decoder for a batch of images with several prompts each, in one call."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from segment_anything.modeling import Sam
+from torch import Tensor
+
+from monai_samadapt.errors import SamAdaptError
+
+
+def encode_prompts(sam: Sam, points: Tensor | None, point_labels: Tensor | None, boxes: Tensor | None) -> Tensor:
+    """Embed points and boxes.
+
+    Args:
+        sam: gives the prompt encoder.
+        points: (B, P, N, 2) as (column, row) in input pixels.
+        point_labels: (B, P, N): 1 positive, 0 negative, -1 padding.
+        boxes: (B, P, 4) as x0 y0 x1 y1 in input pixels.
+
+    Returns:
+        sparse_prompts (B, P, T, C).
+
+    Raises:
+        SamAdaptError: for points without labels, or points and boxes for different numbers of prompts.
+    """
+    if points is not None and (point_labels is None or point_labels.shape != points.shape[:-1]):
+        found = None if point_labels is None else tuple(point_labels.shape)
+        problem = f"does not label points of shape {tuple(points.shape)}"
+        raise SamAdaptError("point_labels", found, problem, "give 1, 0 or -1 for each point")
+    if points is not None and boxes is not None and points.shape[:2] != boxes.shape[:2]:
+        problem = f"points are for {tuple(points.shape[:2])} (images, prompts)"
+        raise SamAdaptError("boxes", tuple(boxes.shape[:2]), problem, "give one box and one set of points a prompt")
+    batch, prompts = (boxes if points is None else points).shape[:2]  # type: ignore[union-attr]
+    clicks = None
+    if points is not None and point_labels is not None:
+        clicks = (points.flatten(0, 1).float(), point_labels.flatten(0, 1))
+    sparse, _ = sam.prompt_encoder(clicks, None if boxes is None else boxes.flatten(0, 1).float(), None)
+    return sparse.unflatten(0, (batch, prompts))
+
+
+def decode_masks(sam: Sam, image_embedding: Tensor, sparse_prompts: Tensor, mask_token: int = 0) -> Tensor:
+    """Decode one mask for each image and prompt from one encoded image.
+
+    This is upstream's ``MaskDecoder.predict_masks`` with images and prompts in one batch, and only the wanted mask
+    token upscaled.
+
+    Args:
+        sam: gives the mask decoder, the dense position encoding and the no-mask embedding.
+        image_embedding: (B, C, h, w).
+        sparse_prompts: (B, P, T, C).
+        mask_token: 0 is the token of the single mask (``multimask_output=False``).
+
+    Returns:
+        low_res_logits (B, P, 4 h, 4 w).
+    """
+    decoder, batch, prompts = sam.mask_decoder, sparse_prompts.shape[0], sparse_prompts.shape[1]
+    height, width = image_embedding.shape[-2:]
+    output_tokens = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
+    tokens = torch.cat([output_tokens.expand(batch * prompts, -1, -1), sparse_prompts.flatten(0, 1)], dim=1)
+    dense = sam.prompt_encoder.no_mask_embed.weight[..., None, None]
+    source = (image_embedding + dense).repeat_interleave(prompts, dim=0)
+    position = sam.prompt_encoder.get_dense_pe().to(source.dtype).expand(batch * prompts, -1, -1, -1)
+    hidden, source = decoder.transformer(source, position, tokens)
+    upscaled = decoder.output_upscaling(source.transpose(1, 2).unflatten(2, (height, width)))
+    weights = decoder.output_hypernetworks_mlps[mask_token](hidden[:, 1 + mask_token])
+    logits = torch.einsum("nc,nchw->nhw", weights, upscaled)
+    return logits.unflatten(0, (batch, prompts))
+
+
+def upsample(low_res_logits: Tensor, size: int) -> Tensor:
+    """Bring logits (B, C, h, w) to (B, C, size, size), bilinearly as SAM does, in float32."""
+    return F.interpolate(low_res_logits.float(), (size, size), mode="bilinear", align_corners=False)

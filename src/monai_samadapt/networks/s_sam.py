@@ -1,0 +1,185 @@
+"""S-SAM: SVD-based tuning of SAM, with label names as prompts (Paranjape et al., MICCAI 2024, arXiv 2408.06447)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from segment_anything.modeling import Sam
+from torch import Tensor, nn
+
+from monai_samadapt.adapters import Adapters, ParameterReport, SVDConfig, inject
+from monai_samadapt.adapters.report import count, freeze_except
+from monai_samadapt.adapters.svd_factors import factorise_all
+from monai_samadapt.backbones import build_sam, sam_variant
+from monai_samadapt.backbones.download import cache_folder
+from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.labels import Labels, LabelSpec
+from monai_samadapt.networks.base import SegmentationNetwork, named
+from monai_samadapt.networks.decode import decode_masks, encode_prompts, upsample
+from monai_samadapt.networks.label_embeddings import EMBEDDING_DIM, label_embeddings
+from monai_samadapt.networks.text_affine import TextAffineLayer
+
+
+class SSam(SegmentationNetwork):
+    """SAM with trained singular values and one prompt token per label.
+
+    Trained are the scale and shift of the singular values of every encoder block's ``qkv``, ``proj``, ``lin1``, ``lin2``
+    and of the neck's convolutions, the encoder's layer norms, the absolute position embedding and the text affine layer.
+    The image is encoded once; all labels are decoded in one call.
+
+    Args:
+        variant: SAM variant.
+        image_size: side S of the input in pixels.
+        labels: see :meth:`monai_samadapt.labels.LabelSpec.parse`.
+        overlapping: the labels may overlap: C = K independent channels; else C = K + 1 with a constant zero logit for
+            the background, so that argmax is background where every probability is below one half.
+        checkpoint: base weights: path, registry name, ``random``, or None when a state dict will be loaded.
+        embeddings: ``fixed``, ``learned`` or a file of label embeddings.
+        text_norm: ``layer``, or the paper's ``batch``.
+        train_position_embedding: train the absolute positions (at 1024 pixels 3.1 million parameters).
+        train_neck_norms: train the neck's two norms as well.
+        activation_checkpointing: recompute the encoder's blocks in the backward pass.
+        compile_blocks: compile the encoder's blocks.
+        seed: of a random base and of the text affine layer.
+    """
+
+    method = "s_sam"
+    label_embeddings: Tensor
+
+    def __init__(
+        self,
+        variant: str,
+        image_size: int,
+        labels: Labels,
+        overlapping: bool = False,
+        checkpoint: str | None = None,
+        embeddings: str = "fixed",
+        text_norm: str = "layer",
+        train_position_embedding: bool = True,
+        train_neck_norms: bool = False,
+        activation_checkpointing: bool = False,
+        compile_blocks: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(LabelSpec.parse(labels, overlapping), image_size)
+        self.variant = variant
+        self.settings = {
+            "variant": variant,
+            "image_size": image_size,
+            "labels": labels,
+            "overlapping": overlapping,
+            "embeddings": embeddings,
+            "text_norm": text_norm,
+            "train_position_embedding": train_position_embedding,
+            "train_neck_norms": train_neck_norms,
+            "seed": seed,
+        }
+        self.train_position_embedding, self.train_neck_norms = train_position_embedding, train_neck_norms
+        self.sam = build_sam(variant, image_size, checkpoint, seed)
+        self.adapters = _inject_svd(self.sam)
+        self._add_labels(embeddings, text_norm, checkpoint is None, seed)
+        freeze_except(self, self.trainable_parameters())
+        self.set_execution(activation_checkpointing, compile_blocks)
+        self.weights_loaded = checkpoint is not None
+
+    def _add_labels(self, embeddings: str, text_norm: str, to_be_loaded: bool, seed: int) -> None:
+        names = self.label_spec.names
+        from_file = embeddings not in ("fixed", "learned")
+        table = torch.zeros(len(names), EMBEDDING_DIM) if to_be_loaded and from_file else label_embeddings(embeddings, names)
+        table = table.to(torch.get_default_device())
+        if embeddings == "learned":
+            self.register_parameter("label_embeddings", nn.Parameter(table))
+        else:
+            self.register_buffer("label_embeddings", table)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            dim = self.sam.mask_decoder.transformer_dim
+            self.text_affine = TextAffineLayer(EMBEDDING_DIM, dim, len(names), text_norm)
+
+    def segment(
+        self,
+        image: Tensor,
+        points: Tensor | None = None,
+        point_labels: Tensor | None = None,
+        boxes: Tensor | None = None,
+        label_ids: Tensor | None = None,
+    ) -> Tensor:
+        """Segment images (B, 3, S, S).
+
+        Without prompts every label (or those of ``label_ids``) gets a channel, after the background when labels are
+        exclusive. With prompts every prompt gets one, and ``label_ids`` (P,) may name the label each is for.
+        """
+        embedding = self.sam.image_encoder(image)
+        if points is None and boxes is None:
+            logits = self._decode(embedding, self.label_prompts(image.shape[0], label_ids))
+            background = torch.zeros_like(logits[:, :1])
+            return torch.cat([background, logits], dim=1) if self.label_spec.exclusive else logits
+        sparse = encode_prompts(self.sam, points, point_labels, boxes)
+        if label_ids is not None:
+            if label_ids.shape[0] != sparse.shape[1]:
+                problem = f"there are {sparse.shape[1]} prompts"
+                raise SamAdaptError("label_ids", label_ids.tolist(), problem, "name one label for each prompt")
+            sparse = torch.cat([sparse, self.label_prompts(image.shape[0], label_ids)], dim=2)
+        return self._decode(embedding, sparse)
+
+    def _decode(self, image_embedding: Tensor, sparse_prompts: Tensor) -> Tensor:
+        return upsample(decode_masks(self.sam, image_embedding, sparse_prompts), self.image_size)
+
+    def label_tokens(self) -> Tensor:
+        """The prompt token of each label, (K, C)."""
+        return self.text_affine(self.label_embeddings)
+
+    def label_prompts(self, batch: int, label_ids: Tensor | None = None) -> Tensor:
+        """The labels' tokens as sparse prompts (B, L, 1, C)."""
+        tokens = self.label_tokens()
+        tokens = tokens if label_ids is None else tokens[label_ids]
+        return tokens[None, :, None].expand(batch, -1, -1, -1)
+
+    def trainable_parts(self) -> dict[str, dict[str, nn.Parameter]]:
+        """The explicit list of S-SAM: singular values, norms, positions, text affine layer."""
+        encoder = self.sam.image_encoder
+        norms = {}
+        for index, block in enumerate(encoder.blocks):
+            for norm in ("norm1", "norm2"):
+                norms.update(named(f"sam.image_encoder.blocks.{index}.{norm}", getattr(block, norm)))
+        if self.train_neck_norms:
+            norms.update(named("sam.image_encoder.neck.1", encoder.neck[1]))
+            norms.update(named("sam.image_encoder.neck.3", encoder.neck[3]))
+        singular = {f"sam.{name}": value for name, value in self.adapters.parameters().items()}
+        parts = {"singular values": singular, "layer norms": norms}
+        if self.train_position_embedding:
+            parts["positions"] = {"sam.image_encoder.pos_embed": encoder.pos_embed}
+        parts["text affine layer"] = named("text_affine", self.text_affine)
+        if isinstance(self.label_embeddings, nn.Parameter):
+            parts["label embeddings"] = {"label_embeddings": self.label_embeddings}
+        return parts
+
+    def method_buffers(self) -> dict[str, Tensor]:
+        """The label embeddings where they are not trained, and the running statistics of a BatchNorm."""
+        buffers = {f"text_affine.{name}": value for name, value in self.text_affine.named_buffers()}
+        if not isinstance(self.label_embeddings, nn.Parameter):
+            buffers["label_embeddings"] = self.label_embeddings
+        return buffers
+
+    def parameter_report(self) -> ParameterReport:
+        """Counts by part; the base is SAM at its published image size."""
+        parts = {name: count(part.values()) for name, part in self.trainable_parts().items()}
+        return ParameterReport(parts, sam_variant(self.variant).parameters)
+
+
+def svd_targets(sam: Sam) -> tuple[str, ...]:
+    """The layers S-SAM adapts: four linears of every block, two convolutions of the neck."""
+    linears = ("attn.qkv", "attn.proj", "mlp.lin1", "mlp.lin2")
+    blocks = range(len(sam.image_encoder.blocks))
+    names = [f"image_encoder.blocks.{index}.{linear}" for index in blocks for linear in linears]
+    return (*names, "image_encoder.neck.0", "image_encoder.neck.2")
+
+
+def _inject_svd(sam: Sam) -> Adapters:
+    config, base = SVDConfig(svd_targets(sam)), sam.base_weights
+    if base is None:
+        return inject(sam, config)
+    weights = {name: sam.get_submodule(name).weight for name in config.targets}
+    cache: Path | None = None if base.checkpoint == "random" else cache_folder()
+    return inject(sam, config, factorise_all(weights, base.sha256, cache))

@@ -1,0 +1,1 @@
+"""Pretraining of the small promptable bases on procedural images: ``python -m monai_samadapt.pretrain``."""

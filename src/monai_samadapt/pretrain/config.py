@@ -1,0 +1,69 @@
+"""Settings of a pretraining run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from monai_samadapt.errors import SamAdaptError
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """What decides the weights that come out, apart from the machine's arithmetic.
+
+    Attributes:
+        variant: SAM variant to train.
+        sizes: side of the images of each phase in pixels.
+        shares: of the run that end each phase, the last one 1.
+        batch_sizes: images a step of each phase.
+        prompts: prompts an image in the first round, a multiple of 4.
+        corrections: most rounds of one correction click each; 1 to this many are drawn for each step.
+        learning_rate: peak; reached after ``warmup`` steps, then a cosine down to 1 % of it.
+        warmup: steps.
+        weight_decay: of matrices; vectors and embeddings have none.
+        clip: largest gradient norm.
+        ema_decay: of the exported moving average of the weights.
+        steps: length of the run in steps, or 0 to go by ``seconds`` alone.
+        seconds: length of the run by the clock, or 0 to go by ``steps`` alone.
+        seed: of weights, images and prompts.
+    """
+
+    variant: str = "vit_nano"
+    sizes: tuple[int, ...] = (128, 256)
+    shares: tuple[float, ...] = (0.62, 1.0)
+    batch_sizes: tuple[int, ...] = (16, 8)
+    prompts: int = 16
+    corrections: int = 2
+    learning_rate: float = 1e-3
+    warmup: int = 200
+    weight_decay: float = 0.05
+    clip: float = 1.0
+    ema_decay: float = 0.999
+    steps: int = 0
+    seconds: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.steps and not self.seconds:
+            raise SamAdaptError("steps", self.steps, "the run has no end", "give --steps or --time-limit")
+        if not len(self.sizes) == len(self.shares) == len(self.batch_sizes) or self.shares[-1] != 1:
+            problem = f"does not match sizes {self.sizes} and batch sizes {self.batch_sizes}"
+            raise SamAdaptError("shares", self.shares, problem, "give one a phase, the last one 1")
+        if self.prompts % 4:
+            raise SamAdaptError("prompts", self.prompts, "not a multiple of 4", "give e.g. 16")
+
+    def progress(self, step: int, elapsed: float) -> float:
+        """Share of the run that is over, by steps or by the clock, whichever is further."""
+        by_steps = step / self.steps if self.steps else 0.0
+        by_clock = elapsed / self.seconds if self.seconds else 0.0
+        return min(1.0, max(by_steps, by_clock))
+
+    def phase(self, progress: float) -> int:
+        """Index of the phase at ``progress``."""
+        return next(index for index, end in enumerate(self.shares) if progress < end or end == self.shares[-1])
+
+    def rate(self, step: int, progress: float) -> float:
+        """Learning rate: linear warm-up by steps, then a cosine over the run's progress down to 1 % of the peak."""
+        cosine = 0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2
+        return self.learning_rate * min(1.0, (step + 1) / self.warmup) * cosine

@@ -1,0 +1,190 @@
+"""One training step of a promptable model: first prompts, then correction clicks, on images encoded once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from segment_anything.modeling import Sam
+from torch import Tensor
+
+from monai_samadapt.pretrain.decoding import decode_all, embed_mask_prompts
+from monai_samadapt.pretrain.losses import mask_iou, prompt_loss
+from monai_samadapt.pretrain.prompts import (
+    BOTTOM_RIGHT,
+    PADDING,
+    POSITIVE,
+    TOP_LEFT,
+    central_points,
+    correction_clicks,
+    embed_clicks,
+    jitter_boxes,
+    random_points,
+    tight_boxes,
+)
+
+KEEP_MASK = 0.7  # share of corrections that see the previous answer as a mask prompt
+BOX_JITTER = 0.1
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """A batch of images and the objects in them.
+
+    Attributes:
+        images: (B, 3, S, S) in 0..1.
+        masks: (B, M, S, S) bool.
+        valid: (B, M) bool; the other masks are empty.
+    """
+
+    images: Tensor
+    masks: Tensor
+    valid: Tensor
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Prompts of a batch, the first half of them single clicks, the second half boxes.
+
+    Attributes:
+        coordinates: (B, P, T, 2) as (column, row) in input pixels.
+        labels: (B, P, T), see :func:`monai_samadapt.pretrain.prompts.embed_clicks`.
+        target: (B, P, h, w) the share of each cell that the object covers.
+        weight: (B, P) 0 where the image has no object for the prompt.
+    """
+
+    coordinates: Tensor
+    labels: Tensor
+    target: Tensor
+    weight: Tensor
+
+    def columns(self, index: Tensor) -> Prompts:
+        """Keep the prompts at ``index``."""
+        return Prompts(
+            self.coordinates[:, index], self.labels[:, index], self.target[:, index], self.weight[:, index]
+        )
+
+    def with_click(self, points: Tensor, labels: Tensor) -> Prompts:
+        """Add a click (B, P, 2) with its label (B, P) to every prompt."""
+        coordinates = torch.cat([points.unsqueeze(2), self.coordinates], dim=2)
+        return replace(self, coordinates=coordinates, labels=torch.cat([labels.unsqueeze(2), self.labels], dim=2))
+
+
+def choose_objects(valid: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Choose ``count`` objects of each image (B, M), all once in random order before any comes twice; (B, count)."""
+    noise = torch.rand(valid.shape, generator=generator, device=valid.device)
+    order = (noise + valid).argsort(dim=1, descending=True)
+    present = valid.sum(1, keepdim=True).clamp(min=1)
+    turns = torch.arange(count, device=valid.device) % present
+    return order.gather(1, turns)
+
+
+def first_prompts(scenes: Scenes, count: int, cells: int, generator: torch.Generator) -> Prompts:
+    """Draw ``count / 2`` clicks (half of them central) and as many boxes for each image.
+
+    Args:
+        scenes: images and objects.
+        count: prompts an image, a multiple of 4.
+        cells: side of the low-resolution grid.
+        generator: gives the random numbers.
+    """
+    masks, size = scenes.masks, scenes.masks.shape[-1]
+    image = torch.arange(len(masks), device=masks.device)[:, None]
+    stride = size // cells
+    coverage = F.avg_pool2d(masks.float(), stride)
+    boxes = tight_boxes(masks)
+    chosen = choose_objects(scenes.valid, count // 2, generator), choose_objects(scenes.valid, count // 2, generator)
+    quarter = count // 4
+    clicks = torch.cat(
+        [
+            _deep_points(masks[image, chosen[0][:, :quarter]], coverage[image, chosen[0][:, :quarter]]),
+            random_points(masks[image, chosen[0][:, quarter:]], generator),
+        ],
+        dim=1,
+    )
+    corners = jitter_boxes(boxes[image, chosen[1]], BOX_JITTER, size, generator).unflatten(-1, (2, 2))
+    click_tokens = torch.stack([clicks, torch.zeros_like(clicks)], dim=2)
+    kinds = torch.tensor([[POSITIVE, PADDING], [TOP_LEFT, BOTTOM_RIGHT]], device=masks.device)
+    labels = kinds.repeat_interleave(count // 2, dim=0).expand(len(masks), -1, -1)
+    objects = torch.cat(chosen, dim=1)
+    weight = scenes.valid.gather(1, objects).float()
+    return Prompts(torch.cat([click_tokens, corners], dim=1), labels, coverage[image, objects], weight)
+
+
+def _deep_points(masks: Tensor, coverage: Tensor) -> Tensor:
+    """Pick the middle of the deepest cell where it lies in the mask, else any pixel of the mask."""
+    stride = masks.shape[-1] // coverage.shape[-1]
+    cell = central_points(coverage > 0.5, 2)
+    pixels = (cell * stride + stride // 2).long()
+    index = pixels[..., 1] * masks.shape[-1] + pixels[..., 0]
+    inside = masks.flatten(-2).gather(-1, index[..., None])
+    first = masks.flatten(-2).int().argmax(-1)
+    fallback = torch.stack([first % masks.shape[-1], first // masks.shape[-1]], dim=-1)
+    return torch.where(inside, pixels, fallback).float()
+
+
+def training_loss(
+    sam: Sam, scenes: Scenes, prompts: int, corrections: int, generator: torch.Generator
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Compute the mean loss of all rounds and some figures to log.
+
+    Half of the prompts of each kind go on to ``corrections`` rounds of one more click each, with the previous logits as
+    mask prompt in most of them.
+
+    Args:
+        sam: the model.
+        scenes: images and objects.
+        prompts: prompts an image in the first round, a multiple of 4.
+        corrections: further rounds.
+        generator: gives the random numbers.
+
+    Returns:
+        Loss (), and the mean IoU by one click (best of three masks), by box and after the last correction.
+    """
+    images = (scenes.images * 255 - sam.pixel_mean) / sam.pixel_std
+    embedding = sam.image_encoder(images)
+    cells = 4 * embedding.shape[-1]
+    current = first_prompts(scenes, prompts, cells, generator)
+    clicks = torch.arange(prompts, device=images.device) < prompts // 2
+    logits, quality = decode_all(sam, embedding, _embed(sam, current))
+    losses = [_mean(prompt_loss(logits, quality, current.target, clicks.expand(len(images), -1)), current.weight)]
+    figures = _figures(logits.detach(), current, prompts // 2)
+    kept = torch.randperm(prompts // 2, generator=generator, device=images.device)[: prompts // 4]
+    kept = torch.cat([kept, kept + prompts // 2])
+    answer = _answer(logits.detach(), quality.detach(), clicks)[:, kept]
+    current = current.columns(kept)
+    for _ in range(corrections):
+        target = current.target > 0.5
+        points, labels = correction_clicks(answer, target, images.shape[-1] // cells, generator)
+        current = current.with_click(points, labels)
+        used = torch.rand(labels.shape, generator=generator, device=images.device) < KEEP_MASK
+        dense = embed_mask_prompts(sam, answer, used)
+        logits, quality = decode_all(sam, embedding, _embed(sam, current), dense)
+        unambiguous = torch.zeros_like(used)
+        losses.append(_mean(prompt_loss(logits, quality, current.target, unambiguous), current.weight))
+        answer = logits[:, :, 0].detach()
+    figures["corrected_iou"] = _mean(mask_iou(answer, current.target), current.weight)
+    return torch.stack(losses).mean(), figures
+
+
+def _embed(sam: Sam, prompts: Prompts) -> Tensor:
+    return embed_clicks(sam.prompt_encoder, prompts.coordinates, prompts.labels)
+
+
+def _mean(values: Tensor, weight: Tensor) -> Tensor:
+    return (values * weight).sum() / weight.sum().clamp(min=1)
+
+
+def _answer(logits: Tensor, quality: Tensor, clicks: Tensor) -> Tensor:
+    """Of a single click's three masks take the one with the highest predicted quality; mask 0 of a box."""
+    best = torch.where(clicks, quality[..., 1:].argmax(-1) + 1, 0)
+    return logits.gather(2, best[..., None, None, None].expand(-1, -1, 1, *logits.shape[-2:]))[:, :, 0]
+
+
+def _figures(logits: Tensor, prompts: Prompts, half: int) -> dict[str, Tensor]:
+    iou = mask_iou(logits, prompts.target.unsqueeze(2))
+    return {
+        "point_iou": _mean(iou[:, :half, 1:].amax(-1), prompts.weight[:, :half]),
+        "box_iou": _mean(iou[:, half:, 0], prompts.weight[:, half:]),
+    }

@@ -1,0 +1,102 @@
+"""From logits at the network's size back to label maps on the source grid."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import Any
+
+import torch
+from monai.data import MetaTensor
+from monai.transforms import Compose, Invertd, MapTransform
+from monai.utils.enums import MetaKeys
+
+from monai_samadapt.errors import SamAdaptError
+
+ACTIVATIONS = ("sigmoid", "softmax")
+
+
+class RestoreSegmentationd(MapTransform):
+    """Undo the preprocessing on the logits by `Invertd` and decide for labels.
+
+    The logits are interpolated linearly, then decided on the source grid: the largest channel for exclusive labels
+    (background first; the lower channel wins a tie), ``logit > 0`` for overlapping ones. One channel at a time is on
+    the source grid, unless probabilities are asked for.
+
+    Args:
+        preprocessing: the very transforms that made the image.
+        exclusive: whether the labels exclude each other.
+        probabilities: also give ``prob``, float32 (K, …) on the source grid, without background.
+        activation: ``sigmoid`` of each label's logit, or ``softmax`` over background and labels.
+
+    Returns:
+        ``pred`` as uint8: (1, …) with values 0…K for exclusive labels, (K, …) of 0 and 1 for overlapping ones; its
+        affine is the source's.
+
+    Raises:
+        SamAdaptError: for an unknown activation, or softmax of overlapping labels.
+    """
+
+    def __init__(self, preprocessing: Compose, exclusive: bool, probabilities: bool, activation: str) -> None:
+        super().__init__("pred")
+        if activation not in ACTIVATIONS:
+            raise SamAdaptError("activation", activation, "is unknown", f"give one of {', '.join(ACTIVATIONS)}")
+        if activation == "softmax" and not exclusive:
+            raise SamAdaptError("activation", activation, "is for exclusive labels", "give sigmoid")
+        self.exclusive, self.probabilities, self.activation = exclusive, probabilities, activation
+        self.invert = Invertd(keys="pred", transform=preprocessing, orig_keys="image", nearest_interp=False)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        item = dict(data)
+        image, logits = item["image"], item["pred"]
+        channels: Iterable[torch.Tensor] = self._on_source_grid(logits, image)
+        meta = dict(image.meta) | {MetaKeys.AFFINE: torch.as_tensor(image.meta[MetaKeys.ORIGINAL_AFFINE])}
+        if self.probabilities:
+            channels = list(channels)
+            item["prob"] = MetaTensor(self._probabilities(torch.cat(channels)), meta=dict(meta))
+        item["pred"] = MetaTensor(decide(channels, self.exclusive), meta=dict(meta))
+        return item
+
+    def _on_source_grid(self, logits: torch.Tensor, image: MetaTensor) -> Iterator[torch.Tensor]:
+        for channel in range(len(logits)):
+            one = MetaTensor(logits[channel : channel + 1].float())
+            yield self.invert({"pred": one, "image": image})["pred"].as_tensor()
+
+    def _probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+        probabilities = torch.softmax(logits, dim=0) if self.activation == "softmax" else torch.sigmoid(logits)
+        return probabilities[1:] if self.exclusive else probabilities
+
+
+def decide(channels: Iterable[torch.Tensor], exclusive: bool) -> torch.Tensor:
+    """Turn C channels of logits (1, …), given one by one, into a label map (1, …) or binary maps (K, …), as uint8."""
+    if not exclusive:
+        return torch.cat([(channel > 0).to(torch.uint8) for channel in channels])
+    stream = iter(channels)
+    best = next(stream).clone()
+    labels = torch.zeros_like(best, dtype=torch.uint8)
+    for index, channel in enumerate(stream, start=1):
+        labels[channel > best] = index
+        torch.maximum(best, channel, out=best)
+    return labels
+
+
+class DropChanneld(MapTransform):
+    """Give ``pred`` the shape that MONAI Label's writers take: a map without channel axis.
+
+    Exclusive labels lose their channel of one. Overlapping labels of a picture are painted into one map, a later label
+    over an earlier one; those of a volume stay (K, …), which MONAI Label writes as a multi-label NRRD.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("pred")
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        item = dict(data)
+        pred = item["pred"]
+        if len(pred) == 1:
+            item["pred"] = pred[0]
+        elif pred.ndim == 3:
+            painted = torch.zeros_like(pred[0])
+            for index, mask in enumerate(pred):
+                painted[mask > 0] = index + 1
+            item["pred"] = painted
+        return item

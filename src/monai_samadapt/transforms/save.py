@@ -1,0 +1,131 @@
+"""Saving label maps and probabilities on the source grid."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import ITKWriter, MetaTensor, NibabelWriter
+from monai.transforms import SaveImaged
+from monai.utils.enums import MetaKeys
+from PIL import Image
+
+from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.files import atomic_path
+from monai_samadapt.labels import LabelSpec
+from monai_samadapt.transforms.grid import file_of
+from monai_samadapt.transforms.volumes import NIFTI
+
+VOLUME_FORMATS = (".nii.gz", ".nii", ".nrrd", ".mha")
+PICTURE_FORMATS = (".png", ".tif", ".tiff")
+
+
+class SaveSegmentationd(SaveImaged):
+    """Write ``pred`` to ``NAME_seg.EXT`` and, where there is one, ``prob`` to ``NAME_prob.EXT``.
+
+    NAME is that of the source file without its suffix, or of the DICOM folder, below the folders it has inside
+    ``data_root_dir``. A file is complete or absent.
+
+    Volumes keep shape and affine of the source: label values 0…K, or one channel for each overlapping label (last
+    axis); probabilities are float32, with channels for K > 1. Pictures have the size of the source and stand upright:
+    grey values 0…K, or for overlapping labels a file ``NAME_seg_LABEL.png`` of 0 and 255 each; probabilities are
+    ``NAME_prob_LABEL.png`` with 0…255 for 0…1.
+
+    It is a `SaveImaged` because MONAI Label leaves the transforms of that class out and writes by itself.
+
+    Args:
+        output_dir: folder, made when something is written.
+        label_spec: the K labels.
+        output_ext: ``.nii.gz``, ``.nii``, ``.nrrd``, ``.mha`` for volumes; ``.png``, ``.tif`` for pictures.
+        data_root_dir: the folder below which the sources' folders are kept.
+
+    Raises:
+        SamAdaptError: when two sources would be written to the same file.
+    """
+
+    def __init__(
+        self, output_dir: str | os.PathLike[str], label_spec: LabelSpec, output_ext: str, data_root_dir: str = ""
+    ) -> None:
+        super().__init__(keys="pred", output_dir=str(output_dir), output_ext=output_ext, print_log=False)
+        self.output_dir, self.label_spec = Path(output_dir), label_spec
+        self.output_ext, self.data_root_dir = output_ext, data_root_dir
+        self.written: dict[str, str] = {}
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        item = dict(data)
+        base = self._base(file_of(item["image"]))
+        self._save(item["pred"], f"{base}_seg", split=not self.label_spec.exclusive)
+        if "prob" in item:
+            self._save(item["prob"], f"{base}_prob", split=True)
+        return item
+
+    def _base(self, source: str) -> str:
+        base = str(self.output_dir / relative_name(source, self.data_root_dir))
+        if self.written.setdefault(base, source) != source:
+            problem = f"would be saved over the result of {self.written[base]}"
+            raise SamAdaptError("image", source, problem, "set data_root_dir to a folder that holds both")
+        return base
+
+    def _save(self, maps: MetaTensor, base: str, split: bool) -> None:
+        """Write (C, …); ``split`` when the channels are labels."""
+        if maps.ndim == 4:
+            write_volume(maps, base + self.output_ext)
+        elif not split:
+            write_picture(maps.as_tensor()[0], base + self.output_ext)
+        else:
+            for name, channel in zip(self.label_spec.names, maps.as_tensor(), strict=True):
+                write_picture(channel * 255, f"{base}_{re.sub(r'[^A-Za-z0-9.-]+', '_', name)}{self.output_ext}")
+
+
+def relative_name(source: str, root: str) -> Path:
+    """Return the source's name without suffix, with its folders below ``root`` when it lies there.
+
+    ``/data/a/ct.nii.gz`` gives ``a/ct`` for the root ``/data``, else ``ct``. A folder's name is kept whole.
+    """
+    path = Path(os.path.abspath(source))
+    parent = Path(os.path.abspath(root))
+    folder = path.parent.relative_to(parent) if root and path.parent.is_relative_to(parent) else Path()
+    return folder / (path.name if path.is_dir() else stem(path.name))
+
+
+def stem(name: str) -> str:
+    """Return a file name without suffix; ``.nii.gz`` is one."""
+    for suffix in NIFTI[::-1]:
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return Path(name).stem
+
+
+def write_volume(maps: MetaTensor, path: str) -> None:
+    """Write (C, X, Y, Z) in the order of the source's axes with its affine; a single channel gives a 3D file."""
+    writer = (NibabelWriter if path.endswith(NIFTI) else ITKWriter)(output_dtype=None)
+    if len(maps) == 1:
+        writer.set_data_array(maps.as_tensor()[0], channel_dim=None)
+    else:
+        writer.set_data_array(maps.as_tensor(), channel_dim=0, squeeze_end_dims=False)
+    writer.set_metadata({"affine": maps.meta[MetaKeys.ORIGINAL_AFFINE]}, resample=False)
+    with atomic_path(path) as temporary:
+        writer.write(str(temporary))
+
+
+def write_picture(values: torch.Tensor, path: str) -> None:
+    """Write one channel (W, H) of 0…255, rounded, as an upright 8-bit grey picture."""
+    pixels = values.cpu().round().to(torch.uint8).numpy().T
+    with atomic_path(path) as temporary:
+        Image.fromarray(np.ascontiguousarray(pixels)).save(temporary)
+
+
+def check_extension(extension: str, known: Sequence[str]) -> str:
+    """Return a known file suffix.
+
+    Raises:
+        SamAdaptError: for another one.
+    """
+    if extension not in known:
+        raise SamAdaptError("output_ext", extension, "cannot be written for this modality", f"give {', '.join(known)}")
+    return extension

@@ -1,0 +1,196 @@
+"""The settings of the data, and the one place that turns them into transforms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from monai.transforms import Compose, Transform
+
+from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.labels import Labels, LabelSpec
+from monai_samadapt.transforms.chains import CHAINS, Chain
+from monai_samadapt.transforms.compose import OneLineCompose
+from monai_samadapt.transforms.restore import DropChanneld, RestoreSegmentationd
+from monai_samadapt.transforms.save import SaveSegmentationd, check_extension
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What the images are and how the network sees them; shared by training, evaluation, inference and MONAI Label.
+
+    The network sees (3, S, S): rows grow downwards (to posterior), columns to the right (to the patient's left); the
+    longer side of the image fills S, the rest at the lower right is 0 after normalising.
+
+    Attributes:
+        modality: ``ct`` (volumes in HU) or ``image2d`` (PNG, JPG, TIFF; RGB or grey).
+        labels: names of the labels, or a mapping from names to values; see `LabelSpec.parse`.
+        overlapping: label files have one channel (or file) for each label.
+        image_size: side S of the network's input in pixels.
+        window: lowest and highest HU, mapped to 0 and 1; needed for ``ct``, not used by others.
+        spacing: size of a pixel in the plane for the network, in mm: one number, or rows and columns; by default the
+            longer side fills S. For ``ct``.
+        neighbours: the three channels are the slice below, the slice, the slice above (``ct``), not three times the
+            slice.
+
+    Raises:
+        SamAdaptError: when a value is impossible.
+    """
+
+    modality: str
+    labels: Labels
+    overlapping: bool = False
+    image_size: int = 256
+    window: Sequence[float] | None = None
+    spacing: float | Sequence[float] | None = None
+    neighbours: bool = False
+
+    def __post_init__(self) -> None:
+        if self.modality not in CHAINS:
+            raise SamAdaptError("modality", self.modality, "is unknown", f"give one of {', '.join(CHAINS)}")
+        if not isinstance(self.image_size, int) or self.image_size < 1:
+            raise SamAdaptError("image_size", self.image_size, "is no number of pixels", "give e.g. 256")
+        object.__setattr__(self, "window", _window(self.window, needed=self.modality == "ct"))
+        object.__setattr__(self, "spacing", _spacing(self.spacing))
+        LabelSpec.parse(self.labels, self.overlapping)
+
+    @property
+    def label_spec(self) -> LabelSpec:
+        """The parsed labels."""
+        return LabelSpec.parse(self.labels, self.overlapping)
+
+    @property
+    def pixel_size(self) -> tuple[float, float] | None:
+        """``spacing`` along rows and columns."""
+        return _spacing(self.spacing)
+
+    @property
+    def chain(self) -> Chain:
+        """The transforms of the modality."""
+        return CHAINS[self.modality](self)
+
+    @property
+    def output_ext(self) -> str:
+        """Suffix of the files predictions are saved to, unless asked otherwise."""
+        return self.chain.formats[0]
+
+    def items_per_batch(self, batch_size: int, samples_per_volume: int) -> int:
+        """How many items of the data list make a batch of about ``batch_size`` images: a volume gives several."""
+        return max(1, batch_size // samples_per_volume) if self.modality == "ct" else batch_size
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON values."""
+        plain: dict[str, Any] = _plain(asdict(self))
+        return plain
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> DataSpec:
+        """Read what `to_dict` gave.
+
+        Raises:
+            SamAdaptError: for unknown or missing settings.
+        """
+        known = {field.name for field in fields(cls)}
+        unknown, missing = set(settings) - known, {"modality", "labels"} - set(settings)
+        if unknown or missing:
+            problem = f"unknown: {sorted(unknown)}, missing: {sorted(missing)}"
+            raise SamAdaptError("preprocessing", sorted(settings), problem, f"give {sorted(known)}")
+        return cls(**settings)
+
+    def training_transforms(self, samples_per_volume: int = 4, augment: bool = True) -> OneLineCompose:
+        """Transforms from paths ``image`` and ``label`` to training samples.
+
+        A sample has ``image`` (3, S, S) float32, normalised, whose meta has the file name, and ``label`` (1, S, S) or
+        (K, S, S) uint8. A volume gives a list of samples, a picture one. `CacheDataset` caches what comes before the
+        first random transform (for a volume its fitted slices as float16); ``copy_cache=False`` is safe.
+
+        Args:
+            samples_per_volume: slices drawn from a volume each time, half of them with a label.
+            augment: change the samples at random.
+        """
+        if samples_per_volume < 1:
+            raise SamAdaptError("samples_per_volume", samples_per_volume, "is no number of slices", "give e.g. 4")
+        return self.chain.training(samples_per_volume, augment)
+
+    def inference_transforms(self) -> OneLineCompose:
+        """Transforms from the path ``image`` to (3, S, S), or (3, S, S, D) for volumes; invertible."""
+        return self.chain.inference()
+
+    def evaluation_transforms(self) -> OneLineCompose:
+        """As for inference, with ``label`` (1, …) or (K, …) and an optional ``mask`` (1, …) on the source grid, uint8."""
+        return self.chain.evaluation()
+
+    def check_item(self, item: Mapping[str, Any]) -> None:
+        """Read an item of a datalist, for a check before a run.
+
+        Raises:
+            SamAdaptError: when a file is missing, cannot be read or does not fit the settings or its image.
+        """
+        steps = self.chain.read()
+        OneLineCompose(steps if item.get("label") is not None else [steps[0], steps[2]])(dict(item))
+
+    def postprocessing(
+        self,
+        preprocessing: Compose,
+        output_dir: str | None = None,
+        data_root_dir: str = "",
+        probabilities: bool = False,
+        activation: str = "sigmoid",
+        output_ext: str | None = None,
+        drop_channel: bool = False,
+    ) -> OneLineCompose:
+        """Transforms from the logits ``pred`` to label maps on the source grid.
+
+        Args:
+            preprocessing: the transforms that made ``image``, the same object.
+            output_dir: where to save; nothing is saved by default. See `SaveSegmentationd` for names and formats.
+            data_root_dir: folder below which the sources' folders are kept in ``output_dir``.
+            probabilities: also give, and save, ``prob``.
+            activation: ``sigmoid`` or ``softmax``; see `RestoreSegmentationd`.
+            output_ext: file suffix; ``.nii.gz`` for volumes and ``.png`` for pictures by default.
+            drop_channel: end with a map without channel axis, as MONAI Label needs; see `DropChanneld`.
+
+        Returns:
+            Transforms that give ``pred`` as uint8 (1, …), or (K, …) for overlapping labels, and ``prob`` (K, …).
+        """
+        spec = self.label_spec
+        steps: list[Transform] = [RestoreSegmentationd(preprocessing, spec.exclusive, probabilities, activation)]
+        if output_dir is not None:
+            known = self.chain.formats
+            extension = check_extension(output_ext or known[0], known)
+            steps.append(SaveSegmentationd(output_dir, spec, extension, data_root_dir))
+        return OneLineCompose([*steps, DropChanneld()] if drop_channel else steps)
+
+
+def _window(window: Sequence[float] | None, needed: bool) -> tuple[float, float] | None:
+    remedy = "give lowest and highest HU, e.g. [-160, 240]"
+    if window is None:
+        if needed:
+            raise SamAdaptError("window", window, "is missing for ct", remedy)
+        return None
+    if not _numbers(window, 2) or window[0] >= window[1]:
+        raise SamAdaptError("window", window, "is no lower and upper bound", remedy)
+    return float(window[0]), float(window[1])
+
+
+def _spacing(spacing: float | Sequence[float] | None) -> tuple[float, float] | None:
+    if spacing is None:
+        return None
+    pair = spacing if isinstance(spacing, Sequence) else (spacing, spacing)
+    if not _numbers(pair, 2) or min(pair) <= 0:
+        remedy = "give the size of a pixel in mm, e.g. 0.8 or [0.8, 0.8] for rows and columns"
+        raise SamAdaptError("spacing", spacing, "is no size of a pixel", remedy)
+    return float(pair[0]), float(pair[1])
+
+
+def _numbers(values: Any, count: int) -> bool:
+    numbers = isinstance(values, Sequence) and all(isinstance(item, (int, float)) for item in values)
+    return numbers and len(values) == count and all(math.isfinite(item) for item in values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,58 @@
+"""Label names, values and channels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.labels import LabelSpec
+
+MAP = [[[0, 1], [2, 1]]]
+
+
+def test_names_have_values_in_order() -> None:
+    spec = LabelSpec.parse(["Liver", "Tumor"])
+    assert (spec.values, spec.num_labels, spec.num_channels) == (((1,), (2,)), 2, 3)
+    assert spec.encode(torch.tensor(MAP)).tolist() == MAP
+
+
+def test_mapped_values_are_renumbered_and_regions_overlap() -> None:
+    assert LabelSpec.parse({"Tumor": 7, "Liver": [3, 5]}).encode(torch.tensor([[0, 3, 5, 7]])).tolist() == [[0, 2, 2, 1]]
+    regions = LabelSpec.parse({"Disc": [1, 2], "Cup": 2})
+    assert not regions.exclusive and regions.num_channels == 2
+    assert regions.encode(torch.tensor(MAP)).tolist() == [[[0, 1], [1, 1]], [[0, 0], [1, 0]]]
+
+
+@pytest.mark.parametrize("foreground", [1, 255])
+def test_one_named_label_takes_1_or_255(foreground: int) -> None:
+    assert LabelSpec.parse(["A"]).encode(torch.tensor([[0, foreground]])).tolist() == [[0, 1]]
+
+
+def test_channels_of_overlapping_labels() -> None:
+    spec = LabelSpec.parse(["A", "B"], overlapping=True)
+    assert spec.encode(torch.tensor([[0, 255], [255, 255]])).tolist() == [[0, 1], [1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("labels", "overlapping", "array", "words"),
+    [
+        (["A"], False, [[0, 2]], "2.0"),
+        (["A", "B"], False, [[0, 255]], "255.0"),
+        (["A", "B"], True, [[0, 1]], "1 channels for 2"),
+        (["A"], True, [[0, 1, 3]], "not binary"),
+        ({"A": 1}, False, [[0], [1]], "2 channels, not 1"),
+    ],
+)
+def test_arrays_that_do_not_fit_name_the_file(labels: Any, overlapping: bool, array: Any, words: str) -> None:
+    with pytest.raises(SamAdaptError, match=words) as caught:
+        LabelSpec.parse(labels, overlapping).encode(torch.tensor(array), "case7.png")
+    assert "case7.png" in str(caught.value)
+
+
+@pytest.mark.parametrize("labels", [[], "Liver", ["A", "A"], [""], {"A": 0}, {"A": []}, {"A": "x"}])
+def test_wrong_labels_are_refused(labels: Any) -> None:
+    with pytest.raises(SamAdaptError, match="labels="):
+        LabelSpec.parse(labels)
