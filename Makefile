@@ -2,25 +2,27 @@
 PYTHON := .venv/bin/python
 PYTEST_ARGS ?=
 
-.PHONY: setup demo test lint clean distclean
+.PHONY: env demo test lint clean distclean
 
-setup:
+env:
 	@bash scripts/setup_env.sh
 
-demo: setup
+demo: env
 	@.venv/bin/samadapt demo
 
-test: setup
+test: env
 	@$(PYTHON) -m pytest $(PYTEST_ARGS)
 
-lint: setup
-	@$(PYTHON) -m ruff check src tests scripts
-	@$(PYTHON) -m mypy
+lint: env
+	@$(PYTHON) -m ruff check
+	@$(PYTHON) -m ruff format --check
+	@$(PYTHON) -m mypy src
 
-# Build and test leftovers; your data, outputs and the environment stay.
+# Leftovers of builds, tests and the demo; your data, runs and the environment stay.
 clean:
-	@rm -rf build dist src/*.egg-info .pytest_cache .ruff_cache .mypy_cache
+	@rm -rf build dist demo_output src/*.egg-info .pytest_cache .ruff_cache .mypy_cache
 	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# The environment and its tools too.
 distclean: clean
 	@rm -rf .venv .tools

@@ -44,16 +44,22 @@ def extract_uv(wheel, sha256, folder):
     return path
 
 
-def main():
+def fetch(url, timeout):
+    """Return the bytes behind ``url``, or end with one line that names it."""
+    try:
+        with urllib.request.urlopen(url, timeout=timeout) as answer:
+            return answer.read()
+    except OSError as error:
+        raise SystemExit(f"url={url!r}: {error}; check the network or install uv by hand") from error
+
+
+def main(folder, index=INDEX):
     """Fetch the newest uv for this machine."""
-    with urllib.request.urlopen(INDEX, timeout=60) as answer:
-        index, files = answer.geturl(), json.load(answer)["urls"]
-    file = choose_wheel(files, platform.machine())
+    file = choose_wheel(json.loads(fetch(index, timeout=60))["urls"], platform.machine())
     # Mirrors of PyPI give relative addresses.
-    with urllib.request.urlopen(urllib.parse.urljoin(index, file["url"]), timeout=300) as answer:
-        wheel = answer.read()
-    print(extract_uv(wheel, file["digests"]["sha256"], sys.argv[1]), file=sys.stderr)
+    wheel = fetch(urllib.parse.urljoin(index, file["url"]), timeout=300)
+    print(extract_uv(wheel, file["digests"]["sha256"], folder), file=sys.stderr)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

@@ -21,7 +21,7 @@ say() { echo "[setup] $*" >&2; }
 fail() { echo "[setup] $*" >&2; exit 1; }
 
 fingerprint() {
-    { echo "$ROOT $EXTRAS"; cat setup.cfg pyproject.toml scripts/setup_env.sh; } | sha256sum | cut -d ' ' -f 1
+    { echo "$ROOT $EXTRAS"; cat setup.cfg setup.py pyproject.toml scripts/setup_env.sh; } | sha256sum | cut -d ' ' -f 1
 }
 
 # A Python this project supports that really starts (a pyenv shim may not), with the modules the packages need.
@@ -46,14 +46,15 @@ with_system_certificates() {
 
 fetch_uv() {
     local python
-    for python in $PYTHONS; do
-        "$python" -c '' >/dev/null 2>&1 || continue
+    for python in python3 $PYTHONS; do
+        "$python" -c 'import ssl' >/dev/null 2>&1 || continue
         say "getting uv with $python -m pip"
         if "$python" -m pip install --quiet --disable-pip-version-check --upgrade --target "$TOOLS" uv 2>/dev/null; then
             uv_works "$TOOLS/bin/uv" && return
         fi
         say "pip does not do; getting uv's wheel with $python alone"
         if "$python" scripts/fetch_uv.py "$TOOLS/bin"; then uv_works "$TOOLS/bin/uv" && return; fi
+        break
     done
     command -v curl >/dev/null 2>&1 || return 1
     say "getting uv with its installer"

@@ -105,7 +105,15 @@ def test_a_label_without_an_affine_must_be_measured_in_pixels():
     metric = SegmentationMetrics(["Liver"], spacing=None)
     metric.update([plain, plain])
     assert metric.compute() == 1.0
-    assert [row["case"] for row in metric.rows] == ["case_0_0", "case_0_1"]
+    assert [row["case"] for row in metric.rows] == ["case_0_1", "case_0_2"]
+
+
+def test_an_image_with_two_labels_gives_two_cases():
+    metric = SegmentationMetrics(["Liver"], surface=False)
+    first, second = case("/d/a", 4, 4, labels=1), case("/d/a", 4, 2, labels=1)
+    metric.update([{"pred": item["image"].argmax(0, keepdim=True), "label": item["label"]} for item in (first, second)])
+    assert metric.compute() == pytest.approx((1 + 2 / 3) / 2)
+    assert [row["case"] for row in metric.rows] == ["a", "a (2)"]
 
 
 def test_no_case_is_not_computable_and_no_structure_is_nan():
@@ -127,13 +135,12 @@ def _rank(rank: int, store: str) -> None:
 
     idist.sync()
     metric = SegmentationMetrics(["Liver"], surface=False)
-    cases = [case("/d/a", 4, 4, labels=1), case("/d/b", 4, 2, labels=1), case("/d/a", 4, 4, labels=1)]
-    for item in cases[rank::2] if rank == 0 else [*cases[1::2], cases[0], case("/d/c", 4, 0, labels=1)]:
+    a, b, c = case("/d/a", 4, 4, labels=1), case("/d/b", 4, 2, labels=1), case("/d/c", 4, 0, labels=1)
+    for item in ([a], [b, a, c])[rank]:
         metric.update([{"pred": item["image"].argmax(0, keepdim=True), "label": item["label"]}])
-    # rank 0: a, a; rank 1: b, a, c -> a is counted on rank 0 only
-    value = metric.compute()
-    assert [row["case"] for row in metric.rows] == ["a", "a", "b", "c"]
-    assert abs(value - (1 + 1 + 2 / 3 + 0) / 4) < 1e-9
+    value = metric.compute()  # the second a fills up rank 1 and does not count
+    assert [row["case"] for row in metric.rows] == ["a", "b", "c"]
+    assert abs(value - (1 + 2 / 3 + 0) / 3) < 1e-9
     torch.distributed.destroy_process_group()
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from monai.data import MetaTensor
 from monai.transforms import Compose, Invertd
+
 from monai_samadapt.transforms.fit import FitInPlaned, fitted_size, resample_in_plane
 
 

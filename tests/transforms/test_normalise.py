@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from monai.data import MetaTensor
+
 from monai_samadapt.transforms import DataSpec
 from monai_samadapt.transforms.normalise import NormaliseForSAMd, neighbours_of
 

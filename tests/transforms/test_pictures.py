@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
+
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.transforms.pictures import PictureReader
-from PIL import Image
 
 READER = PictureReader()
 RGB = np.random.default_rng(0).integers(0, 256, (3, 5, 3), dtype=np.uint8)  # 3 rows, 5 columns
@@ -111,7 +114,8 @@ def test_pages_broken_files_and_cmyk_labels_are_refused_in_one_line(picture, tmp
     pages = picture(page, "pages.tif", save_all=True, append_images=[page])
     (tmp_path / "text.png").write_text("not a picture")
     cut = tmp_path / "cut.png"
-    cut.write_bytes(open(picture(np.random.default_rng(0).integers(0, 255, (99, 99), dtype=np.uint8)), "rb").read()[:2000])
+    noise = picture(np.random.default_rng(0).integers(0, 255, (99, 99), dtype=np.uint8), "whole.png")
+    cut.write_bytes(Path(noise).read_bytes()[:2000])
     nan = picture(np.full((3, 5), np.nan, np.float32), "nan.tif")
     cmyk = picture(inks(RGB), "inks.tif")
     cases = [

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.transforms import DataSpec
 
@@ -73,6 +74,7 @@ def test_a_label_that_does_not_fit_its_image_names_both_files(nifti, picture):
 
 def test_wrong_items_are_refused_in_one_line(nifti, picture):
     image, grey = nifti(HU), picture(LABEL[..., 0])
+    empty = picture(LABEL[..., 0] * 0, "empty.png")
     pair = DataSpec("image2d", ["A", "B"], overlapping=True, image_size=32)
     cases = [
         (CT, {"image": image}, "has no file for it"),
@@ -81,8 +83,8 @@ def test_wrong_items_are_refused_in_one_line(nifti, picture):
         (CT, {"image": image, "label": nifti(LABEL + 1, name="label.nii.gz")}, r"values \[3.0\] outside"),
         (CT, {"image": image, "label": nifti(np.stack([LABEL] * 2, -1), name="many.nii.gz")}, "has 2 channels, not 1"),
         (PICTURES, {"image": grey, "label": picture(LABEL[..., :3], "rgb.png")}, "has 3 channels, not 1"),
-        (PICTURES, {"image": grey, "label": grey, "mask": picture(LABEL[:4, :, 0], "m.png")}, "has shape"),
-        (PICTURES, {"image": grey, "label": picture(LABEL[..., 0] * 0, "l.png"), "mask": picture(LABEL[..., :3], "m.png")}, "has 3"),
+        (PICTURES, {"image": grey, "label": empty, "mask": picture(LABEL[:4, :, 0], "small.png")}, "has shape"),
+        (PICTURES, {"image": grey, "label": empty, "mask": picture(LABEL[..., :3], "rgb.png")}, "has 3 channels"),
         (pair, {"image": grey, "label": grey}, "1 channels for 2"),
         (pair, {"image": grey, "label": [grey]}, "1 channels for 2"),
         (pair, {"image": grey, "label": [grey, picture(LABEL[..., :3], "rgb.png")]}, "one file for each label"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
+
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.transforms import DataSpec
 from monai_samadapt.transforms.restore import DropChanneld, decide

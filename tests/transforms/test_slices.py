@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from monai.data import CacheDataset, DataLoader, Dataset
+
 from monai_samadapt.transforms import DataSpec, RandSlicesd
 
 

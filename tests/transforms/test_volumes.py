@@ -5,6 +5,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.transforms.volumes import VolumeReader
 

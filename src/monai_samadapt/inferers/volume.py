@@ -28,7 +28,7 @@ class VolumeInferer(Inferer):
 
     Args:
         slice_batch: slices, or images, in one call of the network.
-        amp: mixed precision inside the network, by autocast on its device (bfloat16 on a CPU too); the output is float32.
+        amp: mixed precision inside the network, by autocast on its device (bfloat16 on a CPU too); logits are float32.
         amp_dtype: ``bfloat16`` or ``float16``.
         progress: show a progress bar over the slices of each volume.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import ignite.distributed as idist
 from ignite.exceptions import NotComputableError
 from ignite.metrics import Metric
-from monai.data import MetaTensor
+from monai.data.meta_tensor import MetaTensor
 from monai.data.utils import affine_to_spacing
 
 from monai_samadapt.errors import SamAdaptError
@@ -68,16 +69,21 @@ class SegmentationMetrics(Metric):
         self.rows: list[Row] = []
         self.last_rows: list[list[Row]] = []
         self._local_rows: list[Row] = []
+        self._files: Counter[str] = Counter()
 
     def update(self, output: Sequence[Mapping[str, Any]]) -> None:
         """Score the cases of one batch."""
         self.last_rows = []
         for case in output:
-            count = len(self._local_rows) // self.label_spec.num_labels
-            file = source_file(case) or f"case_{idist.get_rank()}_{count}"
+            file = self._key(source_file(case))
             rows = [{"file": file} | row for row in self._score(case)]
             self.last_rows.append(rows)
             self._local_rows += rows
+
+    def cases(self, output: Any) -> Sequence[Mapping[str, Any]]:
+        """Return the cases in an engine's output, in the order of ``last_rows``."""
+        cases: Sequence[Mapping[str, Any]] = self._output_transform(output)
+        return cases
 
     def compute(self) -> float:
         """Gather the rows of all processes and return the mean Dice."""
@@ -85,6 +91,14 @@ class SegmentationMetrics(Metric):
         if not self.rows:
             raise NotComputableError("SegmentationMetrics has seen no case before compute")
         return mean_over_labels(self.rows)
+
+    def _key(self, file: str) -> str:
+        """Tell cases apart that have no file, or the same."""
+        self._files[file] += 1
+        count = self._files[file]
+        if not file:
+            return f"case_{idist.get_rank()}_{count}"
+        return file if count == 1 else f"{file} ({count})"
 
     def _score(self, case: Mapping[str, Any]) -> list[Row]:
         spacing = None if self.spacing is None else _spacing(case["label"])

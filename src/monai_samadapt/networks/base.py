@@ -106,6 +106,10 @@ class SegmentationNetwork(nn.Module):
         self.unmerge()
         load_tensors({**self.trainable_parameters(), **self.method_buffers()}, state)
 
+    def prompt_tokens(self) -> dict[str, Tensor]:
+        """The sparse prompt token (C,) of each label, where the method prompts SAM's decoder by label."""
+        return {}
+
     @property
     def base_record(self) -> dict[str, Any] | None:
         """Where the base weights came from; None for a network that takes them from a state dict."""

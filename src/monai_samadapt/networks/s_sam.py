@@ -130,6 +130,10 @@ class SSam(SegmentationNetwork):
         """The prompt token of each label, (K, C)."""
         return self.text_affine(self.label_embeddings)
 
+    def prompt_tokens(self) -> dict[str, Tensor]:
+        """The label tokens by label name."""
+        return dict(zip(self.label_spec.names, self.label_tokens(), strict=True))
+
     def label_prompts(self, batch: int, label_ids: Tensor | None = None) -> Tensor:
         """The labels' tokens as sparse prompts (B, L, 1, C)."""
         tokens = self.label_tokens()

@@ -17,7 +17,7 @@ class PretrainConfig:
         sizes: side of the images of each phase in pixels.
         shares: of the run that end each phase, the last one 1.
         batch_sizes: images a step of each phase.
-        prompts: prompts an image in the first round, a multiple of 4.
+        prompts: prompts an image in the first round, a multiple of 8.
         corrections: most rounds of one correction click each; 1 to this many are drawn for each step.
         learning_rate: peak; reached after ``warmup`` steps, then a cosine down to 1 % of it.
         warmup: steps.
@@ -34,7 +34,7 @@ class PretrainConfig:
     shares: tuple[float, ...] = (0.62, 1.0)
     batch_sizes: tuple[int, ...] = (16, 8)
     prompts: int = 16
-    corrections: int = 2
+    corrections: int = 3
     learning_rate: float = 1e-3
     warmup: int = 200
     weight_decay: float = 0.05
@@ -50,8 +50,8 @@ class PretrainConfig:
         if not len(self.sizes) == len(self.shares) == len(self.batch_sizes) or self.shares[-1] != 1:
             problem = f"does not match sizes {self.sizes} and batch sizes {self.batch_sizes}"
             raise SamAdaptError("shares", self.shares, problem, "give one a phase, the last one 1")
-        if self.prompts % 4:
-            raise SamAdaptError("prompts", self.prompts, "not a multiple of 4", "give e.g. 16")
+        if self.prompts % 8:
+            raise SamAdaptError("prompts", self.prompts, "not a multiple of 8", "give e.g. 16")
 
     def progress(self, step: int, elapsed: float) -> float:
         """Share of the run that is over, by steps or by the clock, whichever is further."""

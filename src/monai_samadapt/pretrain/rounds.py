@@ -42,6 +42,10 @@ class Scenes:
     masks: Tensor
     valid: Tensor
 
+    def to(self, device: torch.device) -> Scenes:
+        """Move to a device."""
+        return Scenes(self.images.to(device), self.masks.to(device), self.valid.to(device))
+
 
 @dataclass(frozen=True)
 class Prompts:
@@ -85,7 +89,7 @@ def first_prompts(scenes: Scenes, count: int, cells: int, generator: torch.Gener
 
     Args:
         scenes: images and objects.
-        count: prompts an image, a multiple of 4.
+        count: prompts an image, a multiple of 8.
         cells: side of the low-resolution grid.
         generator: gives the random numbers.
     """
@@ -129,13 +133,13 @@ def training_loss(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Compute the mean loss of all rounds and some figures to log.
 
-    Half of the prompts of each kind go on to ``corrections`` rounds of one more click each, with the previous logits as
+    A quarter of the prompts of each kind goes on to ``corrections`` rounds of one more click each, with the previous logits as
     mask prompt in most of them.
 
     Args:
         sam: the model.
         scenes: images and objects.
-        prompts: prompts an image in the first round, a multiple of 4.
+        prompts: prompts an image in the first round, a multiple of 8.
         corrections: further rounds.
         generator: gives the random numbers.
 
@@ -150,7 +154,7 @@ def training_loss(
     logits, quality = decode_all(sam, embedding, _embed(sam, current))
     losses = [_mean(prompt_loss(logits, quality, current.target, clicks.expand(len(images), -1)), current.weight)]
     figures = _figures(logits.detach(), current, prompts // 2)
-    kept = torch.randperm(prompts // 2, generator=generator, device=images.device)[: prompts // 4]
+    kept = torch.randperm(prompts // 2, generator=generator, device=images.device)[: prompts // 8]
     kept = torch.cat([kept, kept + prompts // 2])
     answer = _answer(logits.detach(), quality.detach(), clicks)[:, kept]
     current = current.columns(kept)

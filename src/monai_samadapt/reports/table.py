@@ -34,9 +34,9 @@ def format_table(summary: Mapping[str, Any]) -> str:
 
 def _cells(part: Mapping[str, Any]) -> list[str]:
     states = part["states"]
-    counted = sum(states.values()) - states["empty"]
-    counts = [counted, states["missed"], states["false_positive"], states["empty"]]
-    return [str(count) for count in counts] + [_number(part["metrics"][key], *how) for _, key, *how in _FIGURES]
+    counts = [part["metrics"]["dice"]["n"], states["missed"], states["false_positive"], states["empty"]]
+    figures = [_number(part["metrics"][key], digits, interval) for _, key, digits, interval in _FIGURES]
+    return [str(count) for count in counts] + figures
 
 
 def _number(figure: Mapping[str, Any], digits: int, interval: bool) -> str:
@@ -48,7 +48,5 @@ def _number(figure: Mapping[str, Any], digits: int, interval: bool) -> str:
 
 
 def _join(cells: list[str], widths: list[int]) -> str:
-    first, *others = (
-        cell.rjust(width) if place else cell.ljust(width) for place, (cell, width) in enumerate(zip(cells, widths))
-    )
-    return "  ".join([first, *others]).rstrip()
+    numbers = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
+    return "  ".join([cells[0].ljust(widths[0]), *numbers]).rstrip()

@@ -8,6 +8,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import torch
 from monai.data import ITKWriter, MetaTensor, NibabelWriter
@@ -103,14 +104,21 @@ def stem(name: str) -> str:
 
 def write_volume(maps: MetaTensor, path: str) -> None:
     """Write (C, X, Y, Z) in the order of the source's axes with its affine; a single channel gives a 3D file."""
-    writer = (NibabelWriter if path.endswith(NIFTI) else ITKWriter)(output_dtype=None)
-    if len(maps) == 1:
-        writer.set_data_array(maps.as_tensor()[0], channel_dim=None)
-    else:
-        writer.set_data_array(maps.as_tensor(), channel_dim=0, squeeze_end_dims=False)
-    writer.set_metadata({"affine": maps.meta[MetaKeys.ORIGINAL_AFFINE]}, resample=False)
+    affine = np.asarray(maps.meta[MetaKeys.ORIGINAL_AFFINE])
+    array = maps.as_tensor().cpu().numpy()
+    single = len(array) == 1
+    array = array[0] if single else np.moveaxis(array, 0, -1)
     with atomic_path(path) as temporary:
-        writer.write(str(temporary))
+        if path.endswith(NIFTI):
+            image = NibabelWriter.create_backend_obj(array, affine)
+            image.set_sform(affine, code=1)
+            image.set_qform(affine, code=1)
+            nib.save(image, temporary)
+        else:
+            import itk
+
+            image = ITKWriter.create_backend_obj(array, None if single else -1, affine, array.dtype)
+            itk.imwrite(image, str(temporary), compression=True)
 
 
 def write_picture(values: torch.Tensor, path: str) -> None:

@@ -119,7 +119,7 @@ class DataSpec:
         return self.chain.inference()
 
     def evaluation_transforms(self) -> OneLineCompose:
-        """As for inference, with ``label`` (1, …) or (K, …) and an optional ``mask`` (1, …) on the source grid, uint8."""
+        """As for inference; ``label`` (1, …) or (K, …) and an optional ``mask`` (1, …) on the source grid, uint8."""
         return self.chain.evaluation()
 
     def check_item(self, item: Mapping[str, Any]) -> None:

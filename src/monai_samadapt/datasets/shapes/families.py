@@ -1,0 +1,203 @@
+"""Families of scenes: which shapes an image holds and how they lie to each other.
+
+Every family takes a canvas and returns a scene of OBJECTS shapes; see ``Scene`` for the sign of the distances.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from monai_samadapt.datasets.shapes.scene import FAR, OBJECTS, Canvas, Placement, Scene, hide, make_scene, place
+from monai_samadapt.datasets.shapes.trees import tree_distance
+
+Outline = Callable[[Canvas, Tensor, Tensor], Tensor]  # canvas, centre (B, K, 2), radius (B, K) -> distance
+
+
+def ellipse(canvas: Canvas, centre: Tensor, radius: Tensor) -> Tensor:
+    """Superellipses |u|^p + |v|^p = 1, half of them ellipses, others up to rounded boxes."""
+    draw, shape = canvas.draw, radius.shape
+    aspect = draw.uniform(0.35, 1, *shape)
+    u, v = canvas.local(centre, radius, draw.uniform(0, math.pi, *shape), aspect)
+    power = torch.where(draw.chance(0.5, *shape), 2.0, draw.uniform(2.2, 6, *shape))[..., None, None]
+    norm = (u.abs().clamp(min=1e-4) ** power + v.abs().clamp(min=1e-4) ** power) ** (1 / power)
+    return (norm - 1) * (radius * aspect)[..., None, None]
+
+
+def polygon(canvas: Canvas, centre: Tensor, radius: Tensor) -> Tensor:
+    """Irregular convex polygons: the largest of up to eight half planes."""
+    draw, shape = canvas.draw, radius.shape
+    u, v = canvas.local(centre, radius, draw.uniform(0, math.pi, *shape), draw.uniform(0.5, 1, *shape))
+    sides = draw.integers(3, 9, *shape)
+    distance = torch.full_like(u, -FAR)
+    for side in range(8):
+        angle = (side + draw.uniform(-0.25, 0.25, *shape)) * 2 * math.pi / sides
+        offset = draw.uniform(0.6, 0.95, *shape)
+        plane = torch.cos(angle)[..., None, None] * u + torch.sin(angle)[..., None, None] * v - offset[..., None, None]
+        distance = torch.where((side < sides)[..., None, None], torch.maximum(distance, plane), distance)
+    return distance * radius[..., None, None]
+
+
+def blob(canvas: Canvas, centre: Tensor, radius: Tensor) -> Tensor:
+    """Smooth outlines r(θ) = 1 + Σ aₖ cos(kθ + φₖ), k = 2 … 5; cos(kθ) by complex powers."""
+    draw, shape = canvas.draw, radius.shape
+    aspect = draw.uniform(0.5, 1, *shape)
+    u, v = canvas.local(centre, radius, draw.uniform(0, math.pi, *shape), aspect)
+    norm = torch.hypot(u, v).clamp(min=1e-4)
+    cos, sin = u / norm, v / norm
+    outline, real, imaginary = torch.ones_like(u), cos, sin
+    for order in range(2, 6):
+        real, imaginary = real * cos - imaginary * sin, real * sin + imaginary * cos
+        size, phase = draw.uniform(0, 0.5, *shape) / order, draw.uniform(0, 2 * math.pi, *shape)
+        outline = outline + (size * torch.cos(phase))[..., None, None] * real
+        outline = outline - (size * torch.sin(phase))[..., None, None] * imaginary
+    return (norm / outline.clamp(min=0.3) - 1) * (radius * aspect)[..., None, None]
+
+
+def star(canvas: Canvas, centre: Tensor, radius: Tensor) -> Tensor:
+    """Outlines with four to seven pointed arms."""
+    draw, shape = canvas.draw, radius.shape
+    u, v = canvas.local(centre, radius, draw.uniform(0, math.pi, *shape), draw.uniform(0.8, 1, *shape))
+    arms, depth = draw.integers(4, 8, *shape)[..., None, None], draw.uniform(0.35, 0.6, *shape)[..., None, None]
+    wave = torch.cos(arms * torch.atan2(v, u)) * 0.5 + 0.5
+    outline = 1 - depth + depth * wave * wave
+    return (torch.hypot(u, v) / outline - 1) * 0.6 * radius[..., None, None]
+
+
+def crescent(canvas: Canvas, centre: Tensor, radius: Tensor) -> Tensor:
+    """A disc without a part of another disc."""
+    draw, shape = canvas.draw, radius.shape
+    u, v = canvas.local(centre, radius, draw.uniform(0, 2 * math.pi, *shape), draw.uniform(0.8, 1, *shape))
+    shift, hole = draw.uniform(0.5, 0.9, *shape)[..., None, None], draw.uniform(0.7, 1, *shape)[..., None, None]
+    bite = torch.hypot(u - shift, v) - hole
+    return torch.maximum(torch.hypot(u, v) - 1, -bite) * radius[..., None, None]
+
+
+def scatter(canvas: Canvas, outline: Outline) -> Scene:
+    """Up to OBJECTS shapes of one kind, small ones on top of large ones."""
+    spots = place(canvas.draw, canvas.count, OBJECTS, 0.06, 0.85)
+    distance = hide(outline(canvas, spots.centre, spots.radius), spots.active)
+    return make_scene(distance, spots.centre)
+
+
+def nested(canvas: Canvas) -> Scene:
+    """Two shapes with up to two shapes in each other inside: disc and cup, lesion and core."""
+    return _chains(canvas, chains=2, low=0.16, high=0.8, outline=blob if canvas.draw.chance(0.5, 1) else ellipse)
+
+
+def gland_ring(canvas: Canvas) -> Scene:
+    """Rings around a lumen, side by side and alike."""
+    return _chains(canvas, chains=3, low=0.2, high=0.45, outline=blob)
+
+
+def _chains(canvas: Canvas, chains: int, low: float, high: float, outline: Outline) -> Scene:
+    draw, depth = canvas.draw, OBJECTS // chains
+    spots = place(draw, canvas.count, chains, low, high)
+    centre, radius, active = [spots.centre], [spots.radius], [spots.active]
+    for _ in range(1, depth):
+        turn, away = draw.uniform(0, 2 * math.pi, *spots.radius.shape), draw.uniform(0, 0.8, *spots.radius.shape)
+        smaller = radius[-1] * draw.uniform(0.35, 0.75, *spots.radius.shape)
+        shift = torch.stack([torch.cos(turn), torch.sin(turn)], -1) * (away * 0.45 * (radius[-1] - smaller))[..., None]
+        centre.append(centre[-1] + shift)
+        radius.append(smaller)
+        active.append(active[-1] & draw.chance(0.8 if depth > 2 else 1.0, *spots.radius.shape))
+    # layers of a chain follow each other: (B, chains, depth) → (B, M)
+    flat = Placement(
+        torch.stack(centre, 2).flatten(1, 2), torch.stack(radius, 2).flatten(1), torch.stack(active, 2).flatten(1)
+    )
+    distance = outline(canvas, flat.centre, flat.radius).unflatten(1, (chains, depth))
+    parts = list(distance.unbind(2))
+    for level in range(1, depth):
+        parts[level] = torch.maximum(parts[level], parts[level - 1] + 0.02)
+    layer = torch.arange(OBJECTS, device=draw.device)
+    parent = torch.where(layer % depth == 0, -1, layer).expand(canvas.count, -1)
+    return make_scene(hide(torch.stack(parts, 2).flatten(1, 2), flat.active), flat.centre, parent)
+
+
+def parts(canvas: Canvas) -> Scene:
+    """A whole made of four overlapping parts, and another object."""
+    draw, count = canvas.draw, canvas.count
+    middle, size = draw.uniform(-0.45, 0.45, count, 1, 2), draw.log_uniform(0.15, 0.4, count, 1)
+    turn = draw.uniform(0, 2 * math.pi, count, 4)
+    away = (size * draw.uniform(0.4, 1.1, count, 4))[..., None]
+    centre = middle + away * torch.stack([torch.cos(turn), torch.sin(turn)], -1)
+    radius = size * draw.uniform(0.5, 1.1, count, 4)
+    other = draw.uniform(-0.8, 0.8, count, 1, 2)
+    centre, radius = torch.cat([centre, other], 1), torch.cat([radius, draw.log_uniform(0.1, 0.3, count, 1)], 1)
+    active = torch.ones(count, 5, dtype=torch.bool, device=draw.device)
+    active[:, 2:] = draw.chance(0.6, count, 3)
+    pieces = hide(blob(canvas, centre, radius), active)
+    whole = pieces[:, :4].amin(1, keepdim=True)
+    parent = torch.tensor([-1, 1, 1, 1, 1, -1], device=draw.device).expand(count, -1)
+    return make_scene(torch.cat([whole, pieces], 1), torch.cat([centre[:, :1], centre], 1), parent)
+
+
+def organs(canvas: Canvas) -> Scene:
+    """A body cut into touching regions: power diagram of random sites, some with a gap in between."""
+    draw, count = canvas.draw, canvas.count
+    middle, size = draw.uniform(-0.12, 0.12, count, 1, 2), draw.uniform(0.7, 1.3, count, 1)
+    body = ellipse(canvas, middle, size)
+    sites = OBJECTS + 1
+    centre = middle + draw.uniform(-0.65, 0.65, count, sites, 2) * size[..., None].clamp(max=1)
+    weight = draw.uniform(0, 0.25, count, sites)[..., None, None]
+    power = (canvas.x - centre[..., 0, None, None]) ** 2 + (canvas.y - centre[..., 1, None, None]) ** 2 - weight
+    near = power.topk(2, dim=1, largest=False).values
+    rival = torch.where(power <= near[:, :1], near[:, 1:], near[:, :1])
+    gap = (draw.uniform(0, 0.05, count, 1) * draw.chance(0.6, count, 1))[..., None, None]
+    regions = torch.maximum((power - rival) / 1.2 + gap, body + 0.04)[:, 2:]
+    parent = torch.tensor([-1, 1, 1, 1, 1, 1], device=draw.device).expand(count, -1)
+    return make_scene(torch.cat([body, regions], 1), torch.cat([middle, centre[:, 2:]], 1), parent)
+
+
+def cells(canvas: Canvas) -> Scene:
+    """A field of many similar small shapes on a disturbed lattice, OBJECTS of which have masks."""
+    draw, count, table = canvas.draw, canvas.count, 8
+    side = draw.integers(2, table + 1, count, 1, 1, 1)
+    place_x, place_y = (((axis + 1) / 2 * side).clamp(min=0) for axis in (canvas.x, canvas.y))
+    column, row = (torch.minimum(axis.long(), side - 1) for axis in (place_x, place_y))
+    index = (row * table + column).flatten(1)  # (B, g g), the lattice cell of a pixel
+
+    def of_cell(low: float, high: float) -> Tensor:
+        return draw.uniform(low, high, count, table * table).gather(1, index).view_as(place_x)
+
+    u, v = place_x - column - 0.5 - of_cell(-0.1, 0.1), place_y - row - 0.5 - of_cell(-0.1, 0.1)
+    radius, shear = of_cell(0.2, 0.39), of_cell(-0.3, 0.3)
+    distance = (torch.hypot(u + shear * v, v - shear * u) - radius) * 2 / side
+    everything = distance + (of_cell(0, 1) < 0.15) * FAR
+    used = torch.arange(table * table, device=draw.device)
+    inside = (used // table < side[:, 0, 0]) & (used % table < side[:, 0, 0])
+    chosen = (draw.uniform(0, 1, count, table * table) + inside).topk(OBJECTS, dim=1).indices
+    own = index[:, None] == chosen[..., None]
+    objects = torch.where(own.view(count, OBJECTS, *place_x.shape[2:]), everything, FAR)
+    centre = (torch.stack([chosen % table, chosen // table], -1) + 0.5) * 2 / side[:, 0] - 1
+    return make_scene(objects, centre, backdrop=everything, alike=True)
+
+
+def tree(canvas: Canvas) -> Scene:
+    """A branching tree over up to five discs; it hides nothing."""
+    draw, count = canvas.draw, canvas.count
+    spots = place(draw, count, OBJECTS - 1, 0.08, 0.5)
+    discs = hide(ellipse(canvas, spots.centre, spots.radius), spots.active & draw.chance(0.6, count, OBJECTS - 1))
+    scene = make_scene(torch.cat([discs, tree_distance(canvas)], 1), torch.cat([spots.centre, spots.centre[:, :1]], 1))
+    scene.opaque[:, -1] = False
+    return scene
+
+
+FAMILIES: dict[str, Callable[[Canvas], Scene]] = {
+    "ellipse": lambda canvas: scatter(canvas, ellipse),
+    "polygon": lambda canvas: scatter(canvas, polygon),
+    "blob": lambda canvas: scatter(canvas, blob),
+    "nested": nested,
+    "parts": parts,
+    "organs": organs,
+    "cells": cells,
+    "tree": tree,
+    "star": lambda canvas: scatter(canvas, star),
+    "crescent": lambda canvas: scatter(canvas, crescent),
+    "gland_ring": gland_ring,
+}
+HELD_OUT = ("star", "crescent", "gland_ring")
+TRAINING = tuple(name for name in FAMILIES if name not in HELD_OUT)

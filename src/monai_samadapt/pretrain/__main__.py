@@ -1,0 +1,63 @@
+"""Command line: ``python -m monai_samadapt.pretrain --output FOLDER --time-limit SECONDS``."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+
+import torch
+
+from monai_samadapt.datasets.shapes import ShapesGenerator
+from monai_samadapt.errors import OneLineExit, SamAdaptError
+from monai_samadapt.pretrain.config import PretrainConfig
+from monai_samadapt.pretrain.export import export
+from monai_samadapt.pretrain.rounds import Scenes
+from monai_samadapt.pretrain.train import Runtime, train
+
+
+def procedural_scenes(size: int, images: int, seed: int) -> Scenes:
+    """Make ``images`` procedural scenes of the training families."""
+    generator = torch.Generator().manual_seed(seed)
+    return Scenes(*ShapesGenerator(size, images, generator=generator)())
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train and export; going on from ``checkpoint.pt`` in the output folder when there is one."""
+    options = _parser().parse_args(arguments)
+    settings = {field.name: getattr(options, field.name) for field in fields(PretrainConfig)}
+    device = torch.device(options.device)
+    torch.set_num_threads(1)
+    try:
+        options.output.mkdir(parents=True, exist_ok=True)
+        runtime = Runtime(options.output, device, options.threads)
+        state = train(PretrainConfig(**settings), runtime, lambda *draw: procedural_scenes(*draw).to(device))
+        print(export(state, options.output / f"sam_{state.config.variant}.safetensors"))
+    except SamAdaptError as error:
+        raise OneLineExit(error) from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m monai_samadapt.pretrain", description=__doc__)
+    parser.add_argument("--output", type=Path, required=True, help="folder of checkpoint, log and weights")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1, help="shards of a batch computed at the same time")
+    parser.add_argument("--time-limit", dest="seconds", type=float, default=0.0, help="length of the run in seconds")
+    defaults = {field.name: field.default for field in fields(PretrainConfig) if field.name != "seconds"}
+    for name, value in defaults.items():
+        option = "--" + name.replace("_", "-")
+        if isinstance(value, tuple):
+            parser.add_argument(option, type=type(value[0]), nargs="+", action=_Tuple, default=value)
+        else:
+            parser.add_argument(option, type=type(value), default=value)
+    return parser
+
+
+class _Tuple(argparse.Action):
+    def __call__(self, parser, namespace, values, option_string=None):  # type: ignore[no-untyped-def]
+        """Store a list as a tuple."""
+        setattr(namespace, self.dest, tuple(values))
+
+
+if __name__ == "__main__":
+    main()
