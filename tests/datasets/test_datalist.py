@@ -198,7 +198,7 @@ def test_bad_folders_give_one_line(tmp_path: Path, names: list[str], message: st
 
 
 def test_missing_paths_give_one_line(tmp_path: Path) -> None:
-    with pytest.raises(SamAdaptError, match="dataset_dir='.*nowhere': no such folder"):
+    with pytest.raises(SamAdaptError, match=r"dataset_dir='.*nowhere': no such folder"):
         load_datalist(tmp_path / "nowhere")
     with pytest.raises(SamAdaptError, match=r"datalist='.*folds\.json': no such file"):
         load_datalist(tmp_path, "folds.json")

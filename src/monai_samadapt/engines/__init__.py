@@ -3,7 +3,7 @@
 from monai_samadapt.engines.artefacts import load_model
 from monai_samadapt.engines.finite import NonFiniteLoss
 from monai_samadapt.engines.optim import adamw, amp_dtype, warmup_polynomial
-from monai_samadapt.engines.preflight import data_spec, items, preflight_inference, preflight_training
+from monai_samadapt.engines.preflight import data_spec, items, preflight_inference, preflight_training, save_split
 from monai_samadapt.engines.prepare import keep_on_host, prepare_batch, set_seed
 from monai_samadapt.engines.run import TrainingRun
 
@@ -19,6 +19,7 @@ __all__ = [
     "preflight_inference",
     "preflight_training",
     "prepare_batch",
+    "save_split",
     "set_seed",
     "warmup_polynomial",
 ]

@@ -13,7 +13,7 @@ import torch
 from monai_samadapt.backbones.loading import read_state
 from monai_samadapt.backbones.resolve import resolve_checkpoint
 from monai_samadapt.backbones.variants import sam_variant, variant_of
-from monai_samadapt.datasets import inference_items, load_datalist
+from monai_samadapt.datasets import inference_items, load_datalist, read_split, write_split
 from monai_samadapt.engines.artefacts import DESCRIPTION
 from monai_samadapt.engines.memory import check_memory
 from monai_samadapt.errors import SamAdaptError, exits_in_one_line
@@ -30,6 +30,13 @@ def items(dataset_dir: str, datalist: str | None, section: str, seed: int = 0) -
     if section == "inference":
         return inference_items(dataset_dir, datalist)
     return load_datalist(dataset_dir, datalist, section, seed)
+
+
+@exits_in_one_line
+def save_split(dataset_dir: str, datalist: str | None, output_dir: str, seed: int) -> None:
+    """Write the split a run uses to ``datalist.json`` of its output folder, where it comes from ``dataset_dir``."""
+    if Path(dataset_dir).exists():
+        write_split(read_split(dataset_dir, datalist, seed), Path(output_dir) / "datalist.json")
 
 
 @exits_in_one_line

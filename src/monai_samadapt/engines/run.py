@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from monai_samadapt.engines.artefacts import write_adapter, write_history, write
 from monai_samadapt.errors import OneLineExit, SamAdaptError
 from monai_samadapt.files import atomic_path
 from monai_samadapt.networks import SegmentationNetwork
+from monai_samadapt.reports import write_manifest
 from monai_samadapt.transforms import DataSpec
 
 CHECKPOINT = "checkpoint_last.pt"
@@ -65,6 +67,7 @@ class TrainingRun:
         self.best: tuple[float, int] = (float("-inf"), 0)
         self._loss_sum: Tensor | float = 0.0
         self._epoch_start = 0.0
+        self._started = datetime.now(timezone.utc)
 
     def attach(self, engine: Engine) -> None:
         """Follow a trainer; validation must have been attached before."""
@@ -131,9 +134,26 @@ class TrainingRun:
         with atomic_path(self.output_dir / CHECKPOINT) as temporary:
             torch.save(self._checkpoint(engine), temporary)
         write_history(self.output_dir, self.history)
+        self._write_manifest(engine)
         if improved:
             write_adapter(self.output_dir, self.network, self.data_spec, {"seed": self.seed, "best": self.history[-1]})
             write_model(self.output_dir, self.network)
+
+    def _write_manifest(self, engine: Engine) -> None:
+        loaders = {"training": engine.state.dataloader, "validation": getattr(self.evaluator, "data_loader", None)}
+        items = {name: getattr(getattr(loader, "dataset", None), "data", []) for name, loader in loaders.items()}
+        write_manifest(
+            self.output_dir / "manifest.json",
+            self._started,
+            device=getattr(engine.state, "device", "cpu"),
+            datalist=items,
+            network=self.network,
+            method=self.network.method,
+            base=self.network.base_record,
+            seed=self.seed,
+            epochs=engine.state.epoch,
+            best={"epoch": self.best[1], self.metric: self.best[0] if self.best[1] else None},
+        )
 
     def _checkpoint(self, engine: Engine) -> dict[str, Any]:
         scaler = getattr(engine, "scaler", None)

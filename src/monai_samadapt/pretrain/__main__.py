@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 from dataclasses import fields
 from pathlib import Path
 
@@ -31,8 +32,11 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         options.output.mkdir(parents=True, exist_ok=True)
         runtime = Runtime(options.output, device, options.threads)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: runtime.stop.set())
         state = train(PretrainConfig(**settings), runtime, lambda *draw: procedural_scenes(*draw).to(device))
-        print(export(state, options.output / f"sam_{state.config.variant}.safetensors"))
+        if not runtime.stop.is_set():
+            print(export(state, options.output / f"sam_{state.config.variant}.safetensors"))
     except SamAdaptError as error:
         raise OneLineExit(error) from error
 

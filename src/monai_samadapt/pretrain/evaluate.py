@@ -17,11 +17,12 @@ from segment_anything.modeling import Sam
 from torch import Tensor
 
 from monai_samadapt.backbones import build_sam
+from monai_samadapt.datasets.shapes import HELD_OUT
 from monai_samadapt.networks.decode import upsample
 from monai_samadapt.pretrain.decoding import decode_all, embed_mask_prompts
 from monai_samadapt.pretrain.losses import mask_iou
 from monai_samadapt.pretrain.prompts import BOTTOM_RIGHT, PADDING, POSITIVE, TOP_LEFT, embed_clicks, tight_boxes
-from monai_samadapt.pretrain.samples import SETS, Sample, procedural_samples, real_samples
+from monai_samadapt.pretrain.samples import REAL_SETS, Sample, procedural_samples, real_samples
 
 CLICKS = 5
 MODES = ("box", "point", "point_predicted", "clicks", "filled_box", "ellipse")
@@ -137,9 +138,9 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     sam = build_sam(options.variant, options.image_size, options.weights)
-    for family in procedural_samples.families():
+    for family in HELD_OUT:
         _report(family, mean_scores(sam, procedural_samples(family, options.image_size, options.images)))
-    for name in SETS if options.data else ():
+    for name in REAL_SETS if options.data else ():
         _report(name, mean_scores(sam, real_samples(options.data / name, options.image_size)))
 
 

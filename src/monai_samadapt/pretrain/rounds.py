@@ -154,7 +154,7 @@ def training_loss(
     logits, quality = decode_all(sam, embedding, _embed(sam, current))
     losses = [_mean(prompt_loss(logits, quality, current.target, clicks.expand(len(images), -1)), current.weight)]
     figures = _figures(logits.detach(), current, prompts // 2)
-    kept = torch.randperm(prompts // 2, generator=generator, device=images.device)[: prompts // 8]
+    kept = torch.randperm(prompts // 2, generator=generator, device=images.device)[: max(2, prompts // 8)]
     kept = torch.cat([kept, kept + prompts // 2])
     answer = _answer(logits.detach(), quality.detach(), clicks)[:, kept]
     current = current.columns(kept)

@@ -1,4 +1,4 @@
-"""Images with object masks to score a model on: folders of real pairs, normalised and padded as SAM does."""
+"""Images with object masks to score a model on: procedural families and folders of real pairs."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from scipy import ndimage
 from torch import Tensor
 
 from monai_samadapt.backbones.sam import PIXEL_MEAN, PIXEL_STD
+from monai_samadapt.datasets.shapes import ShapesGenerator
 from monai_samadapt.errors import SamAdaptError
 
+REAL_SETS = ("kvasir_polyp", "bus_bra", "glas", "drishti_gs_1024")
 SMALLEST = 100  # pixels of the source image; smaller pieces are no objects
+SEED = 20_000_003  # far from the seeds of training steps
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,15 @@ def normalise(images: Tensor) -> Tensor:
     """Normalise images (..., 3, H, W) in 0..1 by SAM's pixel mean and standard deviation."""
     mean, std = (torch.tensor(value).view(3, 1, 1) for value in (PIXEL_MEAN, PIXEL_STD))
     return (images * 255 - mean) / std
+
+
+def procedural_samples(family: str, size: int, images: int) -> Iterator[Sample]:
+    """Make ``images`` scenes of one family, always the same ones; scenes without a visible object are left out."""
+    generator = torch.Generator().manual_seed(SEED)
+    batch = ShapesGenerator(size, images, families=[family], generator=generator)()
+    for image, masks, valid in zip(*batch, strict=True):
+        if valid.any():
+            yield Sample(normalise(image), masks[valid])
 
 
 def real_samples(folder: Path, size: int) -> Iterator[Sample]:

@@ -7,8 +7,9 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import torch
@@ -31,6 +32,7 @@ class Runtime:
         output: folder of ``checkpoint.pt`` and ``log.jsonl``.
         device: for the model; images are made there too.
         threads: shards of a batch computed at the same time, each by one thread.
+        stop: when set, the run saves a checkpoint and ends after the current step.
         save_seconds: time between checkpoints.
         log_steps: steps a line of the log averages over.
     """
@@ -38,6 +40,7 @@ class Runtime:
     output: Path
     device: torch.device
     threads: int = 1
+    stop: Event = field(default_factory=Event)
     save_seconds: float = 180.0
     log_steps: int = 20
 
@@ -54,7 +57,7 @@ def train(config: PretrainConfig, runtime: Runtime, source: Source) -> RunState:
     start, saved = time.monotonic() - state.elapsed, time.monotonic()
     lines: list[dict[str, float]] = []
     with ThreadPoolExecutor(runtime.threads) as pool:
-        while (progress := config.progress(state.step, state.elapsed)) < 1:
+        while (progress := config.progress(state.step, state.elapsed)) < 1 and not runtime.stop.is_set():
             state.enter(config.phase(progress))
             lines.append(_step(state, progress, runtime.threads, pool, source))
             state.elapsed = time.monotonic() - start

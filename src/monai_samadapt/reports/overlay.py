@@ -104,18 +104,19 @@ def choose_slices(truth: Array, pred: Array) -> dict[int, str]:
         pred: of the same shape.
 
     Returns:
-        The reason for each slice, in the order of the slices; the middle of the volume when there is no truth.
+        The reasons for each slice, in the order of the slices, as few slices as will do; the middle of the volume when
+        there is no truth.
     """
     axes = (0, 1, 2)
     area, wrong = np.count_nonzero(truth, axis=axes), np.count_nonzero(truth != pred, axis=axes)
     filled = np.flatnonzero(area)
     middle = int(filled[len(filled) // 2]) if filled.size else truth.shape[-1] // 2
-    reasons: dict[int, list[str]] = {}
-    if filled.size:
-        reasons.setdefault(int(area.argmax()), []).append("most truth")
-    if wrong.any():
-        reasons.setdefault(int(wrong.argmax()), []).append("most errors")
-    reasons.setdefault(middle, []).append("middle")
+    reasons: dict[int, list[str]] = {middle: ["middle"]}
+    for values, reason in ((area, "most truth"), (wrong, "most errors")):
+        if values.any():
+            best = max(reasons, key=lambda index: values[index])
+            index = best if values[best] == values.max() else int(values.argmax())
+            reasons.setdefault(index, []).append(reason)
     return {index: ", ".join(reasons[index]) for index in sorted(reasons)}
 
 

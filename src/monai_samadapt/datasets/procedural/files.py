@@ -24,7 +24,7 @@ _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 def write_ct(path: str | os.PathLike[str], volume: Array, affine: Array) -> Path:
     """Write a volume in the format that ``path`` names.
 
-    ``.nii`` and ``.nii.gz`` are NIfTI and ``.nrrd`` is NRRD; a path without suffix becomes a folder with a DICOM series,
+    ``.nii`` and ``.nii.gz`` are NIfTI, ``.nrrd`` is NRRD; a path without suffix becomes a folder with a DICOM series,
     one file per slice of the last axis. A DICOM reader sorts slices along the cross product of the first two axes: on a
     left-handed grid the last axis comes back reversed, each voxel at its place in the patient.
 

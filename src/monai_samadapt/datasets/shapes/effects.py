@@ -40,7 +40,7 @@ def field_of_view(draw: Draw, count: int, size: int, style: dict[str, Tensor]) -
 
 
 def light(draw: Draw, value: Tensor, style: dict[str, Tensor]) -> Tensor:
-    """Uneven light, loss with depth, gamma, inversion of a quarter of the grey images, gain of most dark ones, range."""
+    """Uneven light, loss with depth, gamma, inversion of a quarter of grey images, gain of most dark ones, range."""
     count, size = len(value), value.shape[-1]
     _, y = grid(size, draw.device)
     bias = 1 + draw.uniform(0, 0.25, count, 1, 1) * draw.smooth(count, 1, size, (2, 2))[:, 0]

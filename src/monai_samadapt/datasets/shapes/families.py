@@ -11,74 +11,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from monai_samadapt.datasets.shapes.scene import FAR, OBJECTS, Canvas, Placement, Scene, hide, make_scene, place
+from monai_samadapt.datasets.shapes.outlines import Outline, blob, crescent, ellipse, polygon, star
+from monai_samadapt.datasets.shapes.scene import FAR, OBJECTS, Canvas, Scene, hide, make_scene, place
 from monai_samadapt.datasets.shapes.trees import tree_distance
-
-Outline = Callable[[Canvas, Tensor, Tensor], Tensor]  # canvas, centre (B, K, 2), radius (B, K) -> distance
-
-
-def ellipse(canvas: Canvas, centre: Tensor, radius: Tensor) -> Tensor:
-    """Superellipses |u|^p + |v|^p = 1, half of them ellipses, others up to rounded boxes."""
-    draw, shape = canvas.draw, radius.shape
-    aspect = draw.uniform(0.35, 1, *shape)
-    u, v = canvas.local(centre, radius, draw.uniform(0, math.pi, *shape), aspect)
-    power = torch.where(draw.chance(0.5, *shape), 2.0, draw.uniform(2.2, 6, *shape))[..., None, None]
-    norm = (u.abs().clamp(min=1e-4) ** power + v.abs().clamp(min=1e-4) ** power) ** (1 / power)
-    return (norm - 1) * (radius * aspect)[..., None, None]
-
-
-def polygon(canvas: Canvas, centre: Tensor, radius: Tensor) -> Tensor:
-    """Irregular convex polygons: the largest of up to eight half planes."""
-    draw, shape = canvas.draw, radius.shape
-    u, v = canvas.local(centre, radius, draw.uniform(0, math.pi, *shape), draw.uniform(0.5, 1, *shape))
-    sides = draw.integers(3, 9, *shape)
-    distance = torch.full_like(u, -FAR)
-    for side in range(8):
-        angle = (side + draw.uniform(-0.25, 0.25, *shape)) * 2 * math.pi / sides
-        offset = draw.uniform(0.6, 0.95, *shape)
-        plane = torch.cos(angle)[..., None, None] * u + torch.sin(angle)[..., None, None] * v - offset[..., None, None]
-        distance = torch.where((side < sides)[..., None, None], torch.maximum(distance, plane), distance)
-    return distance * radius[..., None, None]
-
-
-def blob(canvas: Canvas, centre: Tensor, radius: Tensor) -> Tensor:
-    """Smooth outlines r(θ) = 1 + Σ aₖ cos(kθ + φₖ), k = 2 … 5; cos(kθ) by complex powers."""
-    draw, shape = canvas.draw, radius.shape
-    aspect = draw.uniform(0.5, 1, *shape)
-    u, v = canvas.local(centre, radius, draw.uniform(0, math.pi, *shape), aspect)
-    norm = torch.hypot(u, v).clamp(min=1e-4)
-    cos, sin = u / norm, v / norm
-    outline, real, imaginary = torch.ones_like(u), cos, sin
-    for order in range(2, 6):
-        real, imaginary = real * cos - imaginary * sin, real * sin + imaginary * cos
-        size, phase = draw.uniform(0, 0.5, *shape) / order, draw.uniform(0, 2 * math.pi, *shape)
-        outline = outline + (size * torch.cos(phase))[..., None, None] * real
-        outline = outline - (size * torch.sin(phase))[..., None, None] * imaginary
-    return (norm / outline.clamp(min=0.3) - 1) * (radius * aspect)[..., None, None]
-
-
-def star(canvas: Canvas, centre: Tensor, radius: Tensor) -> Tensor:
-    """Outlines with four to seven pointed arms."""
-    draw, shape = canvas.draw, radius.shape
-    u, v = canvas.local(centre, radius, draw.uniform(0, math.pi, *shape), draw.uniform(0.8, 1, *shape))
-    arms, depth = draw.integers(4, 8, *shape)[..., None, None], draw.uniform(0.35, 0.6, *shape)[..., None, None]
-    wave = torch.cos(arms * torch.atan2(v, u)) * 0.5 + 0.5
-    outline = 1 - depth + depth * wave * wave
-    return (torch.hypot(u, v) / outline - 1) * 0.6 * radius[..., None, None]
-
-
-def crescent(canvas: Canvas, centre: Tensor, radius: Tensor) -> Tensor:
-    """A disc without a part of another disc."""
-    draw, shape = canvas.draw, radius.shape
-    u, v = canvas.local(centre, radius, draw.uniform(0, 2 * math.pi, *shape), draw.uniform(0.8, 1, *shape))
-    shift, hole = draw.uniform(0.5, 0.9, *shape)[..., None, None], draw.uniform(0.7, 1, *shape)[..., None, None]
-    bite = torch.hypot(u - shift, v) - hole
-    return torch.maximum(torch.hypot(u, v) - 1, -bite) * radius[..., None, None]
 
 
 def scatter(canvas: Canvas, outline: Outline) -> Scene:
     """Up to OBJECTS shapes of one kind, small ones on top of large ones."""
-    spots = place(canvas.draw, canvas.count, OBJECTS, 0.06, 0.85)
+    spots = place(canvas.draw, canvas.count, OBJECTS, 0.08, 0.85)
     distance = hide(outline(canvas, spots.centre, spots.radius), spots.active)
     return make_scene(distance, spots.centre)
 
@@ -89,41 +29,41 @@ def nested(canvas: Canvas) -> Scene:
 
 
 def gland_ring(canvas: Canvas) -> Scene:
-    """Rings around a lumen, side by side and alike."""
+    """Up to three rings around a lumen, side by side."""
     return _chains(canvas, chains=3, low=0.2, high=0.45, outline=blob)
 
 
 def _chains(canvas: Canvas, chains: int, low: float, high: float, outline: Outline) -> Scene:
+    """Place ``chains`` shapes and put shapes into each, one in the other."""
     draw, depth = canvas.draw, OBJECTS // chains
     spots = place(draw, canvas.count, chains, low, high)
+    shape = spots.radius.shape
     centre, radius, active = [spots.centre], [spots.radius], [spots.active]
     for _ in range(1, depth):
-        turn, away = draw.uniform(0, 2 * math.pi, *spots.radius.shape), draw.uniform(0, 0.8, *spots.radius.shape)
-        smaller = radius[-1] * draw.uniform(0.35, 0.75, *spots.radius.shape)
-        shift = torch.stack([torch.cos(turn), torch.sin(turn)], -1) * (away * 0.45 * (radius[-1] - smaller))[..., None]
-        centre.append(centre[-1] + shift)
+        smaller = radius[-1] * draw.uniform(0.35, 0.75, *shape)
+        away = draw.uniform(0, 0.35, *shape) * (radius[-1] - smaller)
+        centre.append(centre[-1] + _polar(draw.uniform(0, 2 * math.pi, *shape), away))
         radius.append(smaller)
-        active.append(active[-1] & draw.chance(0.8 if depth > 2 else 1.0, *spots.radius.shape))
-    # layers of a chain follow each other: (B, chains, depth) → (B, M)
-    flat = Placement(
-        torch.stack(centre, 2).flatten(1, 2), torch.stack(radius, 2).flatten(1), torch.stack(active, 2).flatten(1)
-    )
-    distance = outline(canvas, flat.centre, flat.radius).unflatten(1, (chains, depth))
-    parts = list(distance.unbind(2))
+        active.append(active[-1] & draw.chance(0.8 if depth > 2 else 1.0, *shape))
+    # the layers of a chain follow each other: (B, chains, depth) -> (B, M)
+    centres, radii, present = (torch.stack(part, 2).flatten(1, 2) for part in (centre, radius, active))
+    levels = list(outline(canvas, centres, radii).unflatten(1, (chains, depth)).unbind(2))
     for level in range(1, depth):
-        parts[level] = torch.maximum(parts[level], parts[level - 1] + 0.02)
+        levels[level] = torch.maximum(levels[level], levels[level - 1] + 0.02)
     layer = torch.arange(OBJECTS, device=draw.device)
     parent = torch.where(layer % depth == 0, -1, layer).expand(canvas.count, -1)
-    return make_scene(hide(torch.stack(parts, 2).flatten(1, 2), flat.active), flat.centre, parent)
+    return make_scene(hide(torch.stack(levels, 2).flatten(1, 2), present), centres, parent)
+
+
+def _polar(angle: Tensor, length: Tensor) -> Tensor:
+    return torch.stack([torch.cos(angle), torch.sin(angle)], -1) * length[..., None]
 
 
 def parts(canvas: Canvas) -> Scene:
     """A whole made of four overlapping parts, and another object."""
     draw, count = canvas.draw, canvas.count
-    middle, size = draw.uniform(-0.45, 0.45, count, 1, 2), draw.log_uniform(0.15, 0.4, count, 1)
-    turn = draw.uniform(0, 2 * math.pi, count, 4)
-    away = (size * draw.uniform(0.4, 1.1, count, 4))[..., None]
-    centre = middle + away * torch.stack([torch.cos(turn), torch.sin(turn)], -1)
+    middle, size = draw.uniform(-0.45, 0.45, count, 1, 2), draw.log_uniform(0.18, 0.5, count, 1)
+    centre = middle + _polar(draw.uniform(0, 2 * math.pi, count, 4), size * draw.uniform(0.4, 1.1, count, 4))
     radius = size * draw.uniform(0.5, 1.1, count, 4)
     other = draw.uniform(-0.8, 0.8, count, 1, 2)
     centre, radius = torch.cat([centre, other], 1), torch.cat([radius, draw.log_uniform(0.1, 0.3, count, 1)], 1)
