@@ -24,7 +24,9 @@ def choose_wheel(files, machine):
             name = file["filename"]
             if name.endswith(".whl") and libc in name and f"{machine}." in name.replace("-", "."):
                 return file
-    raise SystemExit(f"machine={machine!r}: PyPI has no uv wheel for it; install uv by hand (https://docs.astral.sh/uv)")
+    raise SystemExit(
+        f"machine={machine!r}: PyPI has no uv wheel for it; install uv by hand (https://docs.astral.sh/uv)"
+    )
 
 
 def extract_uv(wheel, sha256, folder):

@@ -5,12 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-# Before torch is imported: two threads are enough for small tensors, one for each worker of pytest-xdist.
-THREADS = 1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, os.cpu_count() or 1)
-os.environ.setdefault("OMP_NUM_THREADS", str(THREADS))
-os.environ.setdefault("MPLBACKEND", "Agg")
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-
 import pytest
 import torch
 
@@ -18,7 +12,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_configure() -> None:
-    """Give torch as many threads as OpenMP has."""
+    """Few threads for small tensors (one for each worker of pytest-xdist), no windows, no telemetry; children inherit."""
+    threads = 1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, os.cpu_count() or 1)
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 

@@ -79,6 +79,7 @@ def test_version_is_the_same_everywhere() -> None:
     assert headings[0] in {"Unreleased", version}
 
 
+MAIN_PINS = {"monai": "monai", "torch": "pytorch", "numpy": "numpy"}
 METADATA = sorted(ROOT.glob("bundles/*/configs/metadata.json"))
 
 
@@ -86,7 +87,7 @@ METADATA = sorted(ROOT.glob("bundles/*/configs/metadata.json"))
 def test_pins_of_a_bundle_satisfy_setup_cfg(path: Path) -> None:
     metadata = json.loads(path.read_text(encoding="utf-8"))
     pins = dict(metadata.get("required_packages_version") or metadata.get("optional_packages_version") or {})
-    pins |= {"monai": metadata["monai_version"], "torch": metadata["pytorch_version"], "numpy": metadata["numpy_version"]}
+    pins |= {name: metadata[f"{key}_version"] for name, key in MAIN_PINS.items()}
     pins = {canonicalize_name(name): version for name, version in pins.items()}
     pins.pop("monai-samadapt", None)
     required = {canonicalize_name(r.name): r.specifier for r in read_requirements()[""]}

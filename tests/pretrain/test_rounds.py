@@ -29,7 +29,7 @@ def test_first_prompts_are_clicks_in_and_boxes_around_their_objects() -> None:
     assert prompts.labels[0].tolist() == [[1, -1]] * 8 + [[2, 3]] * 8
     assert prompts.weight.tolist() == [[1.0] * 16, [0.0] * 16]
     coverage = torch.nn.functional.avg_pool2d(scenes.masks.float(), 4)
-    for coordinates, target in zip(prompts.coordinates[0], prompts.target[0], strict=True):
+    for target in prompts.target[0]:
         assert any(torch.equal(target, coverage[0, index]) for index in (0, 2))
     for coordinates, target in zip(prompts.coordinates[0, :8, 0].long(), prompts.target[0, :8], strict=True):
         index = 0 if torch.equal(target, coverage[0, 0]) else 2
@@ -43,5 +43,6 @@ def test_training_loss_reaches_every_parameter_and_repeats_for_a_seed() -> None:
     assert loss.item() == again.item()
     assert all(0 <= value <= 1 for value in figures.values())
     loss.backward()
-    still = [name for name, value in sam.named_parameters() if value.grad is None or not value.grad.abs().sum()]
-    assert not still
+    still = {name for name, value in sam.named_parameters() if value.grad is None or not value.grad.abs().sum()}
+    # of the masks 1 to 3 only those that were the best of some click are trained
+    assert {name.split(".layers")[0] for name in still} < {"mask_decoder.output_hypernetworks_mlps." + k for k in "123"}

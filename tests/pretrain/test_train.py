@@ -29,9 +29,11 @@ def test_schedule() -> None:
     assert replace(config, steps=10, seconds=100).progress(9, 25) == 0.9
 
 
-@pytest.mark.parametrize(("key", "change"), [("steps", {"steps": 0}), ("shares", {"shares": (1.0,)}), ("prompts", {"prompts": 6})])
+@pytest.mark.parametrize(
+    ("key", "change"), [("steps", {"steps": 0}), ("shares", {"shares": (1.0,)}), ("prompts", {"prompts": 6})]
+)
 def test_wrong_settings_are_refused(key: str, change: dict[str, object]) -> None:
-    with pytest.raises(SamAdaptError, match=f"^{key}="):
+    with pytest.raises(SamAdaptError, match=rf"^{key}="):
         replace(TINY, **change)  # type: ignore[arg-type]
 
 
@@ -61,12 +63,13 @@ def test_resume_is_exact(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_other_sizes_is_refused(tmp_path: Path) -> None:
     RunState(TINY, torch.device("cpu")).save(tmp_path / "checkpoint.pt")
-    with pytest.raises(SamAdaptError, match="^sizes="):
+    with pytest.raises(SamAdaptError, match=r"^sizes="):
         train(replace(TINY, sizes=(32, 96)), Runtime(tmp_path, torch.device("cpu")), procedural_scenes)
 
 
 def test_command_line_writes_weights_that_load(tmp_path: Path) -> None:
-    main([*f"--output {tmp_path} --sizes 32 --shares 1 --batch-sizes 1 --prompts 8 --steps 1 --seed 3".split()])
+    settings = "--sizes 32 --shares 1 --batch-sizes 1 --prompts 8 --steps 1 --seed 3"
+    main(["--output", str(tmp_path), *settings.split()])
     path = tmp_path / "sam_vit_nano.safetensors"
     assert path.stat().st_size < 8e6
     sam = build_sam("vit_nano", 32, str(path))
@@ -79,6 +82,6 @@ def test_command_line_writes_weights_that_load(tmp_path: Path) -> None:
 
 
 def test_a_wrong_setting_ends_the_command_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="^prompts=7: ") as error:
+    with pytest.raises(SystemExit, match=r"^prompts=7: ") as error:
         main(["--output", str(tmp_path), "--steps", "1", "--prompts", "7"])
     assert "\n" not in str(error.value)

@@ -97,8 +97,8 @@ def test_the_picture_of_a_volume_stands_upright(tmp_path: Path, volumes):
     missed = np.argwhere(np.abs(body - to_rgb(MISSED)).max(axis=2) < 0.02)
     height, width = missed.max(axis=0) - missed.min(axis=0)
     assert missed[:, 0].mean() > 0.5 * body.shape[0]
-    # 6 of 16 rows of 2 mm, 12 of 20 columns of 1.5 mm
-    assert height / width == pytest.approx(6 * 2 / (12 * 1.5), rel=0.15)
+    # with the corners of the upper half: 12 rows of 2 mm, 12 columns of 1.5 mm
+    assert height / width == pytest.approx(12 * 2 / (12 * 1.5), rel=0.02)
 
 
 def test_the_picture_of_a_picture_stands_upright(tmp_path: Path):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
+from threading import Event
 
 import torch
 
@@ -32,13 +35,24 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         options.output.mkdir(parents=True, exist_ok=True)
         runtime = Runtime(options.output, device, options.threads)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: runtime.stop.set())
-        state = train(PretrainConfig(**settings), runtime, lambda *draw: procedural_scenes(*draw).to(device))
+        with _stopping(runtime.stop):
+            state = train(PretrainConfig(**settings), runtime, lambda *draw: procedural_scenes(*draw).to(device))
         if not runtime.stop.is_set():
             print(export(state, options.output / f"sam_{state.config.variant}.safetensors"))
     except SamAdaptError as error:
         raise OneLineExit(error) from error
+
+
+@contextmanager
+def _stopping(event: Event) -> Iterator[None]:
+    """Let an interrupt or a termination set ``event`` instead of ending the process at once."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: event.set()) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -58,9 +58,7 @@ def decode_all(
     return logits.reshape(batch, prompts, -1, 4 * height, 4 * width), decoder.iou_prediction_head(hidden[:, :, 0])
 
 
-def _two_way(
-    transformer: TwoWayTransformer, keys: Tensor, position: Tensor, tokens: Tensor
-) -> tuple[Tensor, Tensor]:
+def _two_way(transformer: TwoWayTransformer, keys: Tensor, position: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
     """Run SAM's two-way transformer on image tokens (B, 1 or P, L, C) and prompt tokens (B, P, T, C)."""
     queries = tokens
     for layer in transformer.layers:

@@ -65,9 +65,7 @@ class Prompts:
 
     def columns(self, index: Tensor) -> Prompts:
         """Keep the prompts at ``index``."""
-        return Prompts(
-            self.coordinates[:, index], self.labels[:, index], self.target[:, index], self.weight[:, index]
-        )
+        return Prompts(self.coordinates[:, index], self.labels[:, index], self.target[:, index], self.weight[:, index])
 
     def with_click(self, points: Tensor, labels: Tensor) -> Prompts:
         """Add a click (B, P, 2) with its label (B, P) to every prompt."""
@@ -133,8 +131,8 @@ def training_loss(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Compute the mean loss of all rounds and some figures to log.
 
-    A quarter of the prompts of each kind goes on to ``corrections`` rounds of one more click each, with the previous logits as
-    mask prompt in most of them.
+    A quarter of the prompts of each kind (at least two) goes on to ``corrections`` rounds of one more click each, with
+    the previous logits as mask prompt in most of them.
 
     Args:
         sam: the model.
@@ -152,7 +150,8 @@ def training_loss(
     current = first_prompts(scenes, prompts, cells, generator)
     clicks = torch.arange(prompts, device=images.device) < prompts // 2
     logits, quality = decode_all(sam, embedding, _embed(sam, current))
-    losses = [_mean(prompt_loss(logits, quality, current.target, clicks.expand(len(images), -1)), current.weight)]
+    ambiguous = clicks.expand(len(images), -1)
+    losses = [_mean(prompt_loss(logits, quality, current.target, ambiguous), current.weight)]
     figures = _figures(logits.detach(), current, prompts // 2)
     kept = torch.randperm(prompts // 2, generator=generator, device=images.device)[: max(2, prompts // 8)]
     kept = torch.cat([kept, kept + prompts // 2])

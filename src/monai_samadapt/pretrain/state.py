@@ -68,7 +68,7 @@ class RunState:
     def save(self, path: Path) -> None:
         """Write everything that is needed to go on; readable with ``weights_only=True``."""
         state: dict[str, Any] = {
-            "config": {name: value for name, value in vars(self.config).items()},
+            "config": dict(vars(self.config)),
             "step": self.step,
             "elapsed": self.elapsed,
             "phase": self.phase,

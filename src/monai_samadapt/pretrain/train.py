@@ -71,12 +71,12 @@ def train(config: PretrainConfig, runtime: Runtime, source: Source) -> RunState:
     return state
 
 
-def _step(
-    state: RunState, progress: float, threads: int, pool: ThreadPoolExecutor, source: Source
-) -> dict[str, float]:
+def _step(state: RunState, progress: float, threads: int, pool: ThreadPoolExecutor, source: Source) -> dict[str, float]:
     config, began = state.config, time.monotonic()
     parameters = [value for value in state.sam.parameters() if value.requires_grad]
-    shards: list[Shard] = list(pool.map(lambda index: _shard(state, parameters, index, threads, source), range(threads)))
+    shards: list[Shard] = list(
+        pool.map(lambda index: _shard(state, parameters, index, threads, source), range(threads))
+    )
     for position, value in enumerate(parameters):
         value.grad = torch.stack([gradients[position] for gradients, _ in shards]).mean(0)
     norm = float(torch.nn.utils.clip_grad_norm_(parameters, config.clip))

@@ -85,7 +85,7 @@ class Canvas:
         x, y = self.x - centre[..., 0, None, None], self.y - centre[..., 1, None, None]
         across, along = (torch.cos(angle) / radius)[..., None, None], (torch.sin(angle) / radius)[..., None, None]
         ratio = aspect[..., None, None]
-        return x * across + y * along, (y * across + x * along) / ratio
+        return x * across + y * along, (y * across - x * along) / ratio
 
 
 @dataclass(frozen=True)
