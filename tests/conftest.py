@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_configure() -> None:
-    """Few threads for small tensors (one for each worker of pytest-xdist), no windows, no telemetry; children inherit."""
+    """Few threads for small tensors (one per worker of pytest-xdist), no windows, no telemetry."""
     threads = 1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, os.cpu_count() or 1)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     os.environ.setdefault("MPLBACKEND", "Agg")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import torch
 
 from monai_samadapt.errors import SamAdaptError
+
+MAX_COUNTED = 65535
 
 Labels = Sequence[str] | Mapping[str, int | Sequence[int]]
 
@@ -85,7 +88,7 @@ class LabelSpec:
         if array.shape[0] != 1:
             raise SamAdaptError("label", str(file), f"has {array.shape[0]} channels, not 1", "give an integer label map")
         groups = self._groups(array, file)
-        masks = [torch.isin(array, torch.tensor(group, dtype=array.dtype)) for group in groups]
+        masks = [reduce(torch.logical_or, [array == value for value in group]) for group in groups]
         if not self.exclusive:
             return torch.cat(masks).to(torch.uint8)
         target = torch.zeros_like(array, dtype=torch.uint8)
@@ -94,7 +97,7 @@ class LabelSpec:
         return target
 
     def _groups(self, array: torch.Tensor, file: object) -> tuple[tuple[int, ...], ...]:
-        found = {float(value) for value in torch.unique(array)}
+        found = _found(array)
         if self.by_name and self.num_labels == 1 and found <= {0.0, 255.0}:
             return ((255,),)
         allowed = {0.0} | {float(value) for group in self.values for value in group}
@@ -111,6 +114,13 @@ class LabelSpec:
         if not torch.equal(array, positive.to(array.dtype) * array.max().clamp(min=1)):
             raise SamAdaptError("label", str(file), "is not binary", "give 0 and 1 (or 0 and 255) in every channel")
         return positive.to(torch.uint8)
+
+
+def _found(array: torch.Tensor) -> set[float]:
+    """The distinct values of an array; counting is much faster than sorting for the small integers of label maps."""
+    if array.is_floating_point() or array.numel() == 0 or array.min() < 0 or array.max() > MAX_COUNTED:
+        return {float(value) for value in torch.unique(array)}
+    return {float(value) for value in torch.bincount(array.flatten().long()).nonzero().flatten()}
 
 
 def _as_values(value: int | Sequence[int], labels: object) -> tuple[int, ...]:

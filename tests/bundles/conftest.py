@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2] / "bundles" / "s_sam"
 SMALL = {"variant": "vit_nano", "image_size": 64, "device": "cpu", "logging_file": False}
 CT_LABELS = ["Liver", "Spleen", "Kidneys", "Lesion"]
 PICTURE_LABELS = {"Rim": 1, "Cup": 2}
-TRAINING = {"checkpoint": "random", "val_interval": 1, "learning_rate": 3e-4, "num_workers": 0}
+TRAINING = {"checkpoint": "random", "val_interval": 1, "learning_rate": 1e-3, "num_workers": 0}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ CERTAIN = 30.0
 def test_focal_loss_at_even_odds() -> None:
     # p = .5: each pixel costs alpha_t * .25 * log 2; one object pixel at .25, three of background at .75
     expected = (0.25 + 3 * 0.75) / 4 * 0.25 * math.log(2)
-    assert focal_loss(torch.zeros(2, 2), TARGET).item() == pytest.approx(expected, rel=1e-6)
+    assert focal_loss(torch.zeros(2, 2), TARGET, alpha=0.25).item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_focal_loss_with_gamma_0_and_even_alpha_is_half_the_cross_entropy() -> None:

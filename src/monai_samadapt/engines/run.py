@@ -17,13 +17,12 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from monai_samadapt.engines.artefacts import write_adapter, write_history, write_model
-from monai_samadapt.errors import OneLineExit, SamAdaptError
+from monai_samadapt.engines.checkpoint import CHECKPOINT, check_checkpoint, read_checkpoint, run_settings
+from monai_samadapt.errors import exits_in_one_line
 from monai_samadapt.files import atomic_path
 from monai_samadapt.networks import SegmentationNetwork
 from monai_samadapt.reports import write_manifest
 from monai_samadapt.transforms import DataSpec
-
-CHECKPOINT = "checkpoint_last.pt"
 
 
 class TrainingRun:
@@ -83,7 +82,7 @@ class TrainingRun:
             engine.scaler = torch.amp.GradScaler("cuda", enabled=False)  # type: ignore[attr-defined]
         path = self.output_dir / CHECKPOINT
         if self.resume and path.is_file():
-            self._restore(engine, torch.load(path, map_location="cpu", weights_only=True))
+            self._restore(engine, path)
 
     def start_epoch(self, engine: Engine) -> None:
         """Seed every source of chance with ``seed + epoch``."""
@@ -131,23 +130,25 @@ class TrainingRun:
         return not validates or (self.best[1] == 0 and engine.state.epoch == engine.state.max_epochs)
 
     def _save(self, engine: Engine, improved: bool) -> None:
-        with atomic_path(self.output_dir / CHECKPOINT) as temporary:
-            torch.save(self._checkpoint(engine), temporary)
-        write_history(self.output_dir, self.history)
-        self._write_manifest(engine)
+        """Write the checkpoint last: a run killed before it repeats the epoch, and writes the same files again."""
         if improved:
             write_adapter(self.output_dir, self.network, self.data_spec, {"seed": self.seed, "best": self.history[-1]})
             write_model(self.output_dir, self.network)
+        write_history(self.output_dir, self.history)
+        self._write_manifest(engine)
+        with atomic_path(self.output_dir / CHECKPOINT) as temporary:
+            torch.save(self._checkpoint(engine), temporary)
 
     def _write_manifest(self, engine: Engine) -> None:
         loaders = {"training": engine.state.dataloader, "validation": getattr(self.evaluator, "data_loader", None)}
         items = {name: getattr(getattr(loader, "dataset", None), "data", []) for name, loader in loaders.items()}
+        report = self.network.parameter_report()
         write_manifest(
             self.output_dir / "manifest.json",
             self._started,
             device=getattr(engine.state, "device", "cpu"),
             datalist=items,
-            network=self.network,
+            parameters={"trainable": report.trainable, "base": report.base, "trainable_percent": report.percentage},
             method=self.network.method,
             base=self.network.base_record,
             seed=self.seed,
@@ -166,16 +167,17 @@ class TrainingRun:
             "epoch_length": engine.state.epoch_length,
             "best": list(self.best),
             "history": self.history,
+            "settings": run_settings(self.network, self.data_spec),
             "base_sha256": self.network.base_sha256,
         }
 
-    def _restore(self, engine: Engine, state: dict[str, Any]) -> None:
-        key, value = "resume", str(self.output_dir / CHECKPOINT)
-        if state["base_sha256"] != self.network.base_sha256:
-            raise OneLineExit(SamAdaptError(key, value, "has other base weights", "give the checkpoint it began with"))
-        if state["epoch_length"] != engine.state.epoch_length:
-            problem = f"had {state['epoch_length']} steps an epoch, now {engine.state.epoch_length}"
-            raise OneLineExit(SamAdaptError(key, value, problem, "keep data and batch_size, or set resume false"))
+    @exits_in_one_line
+    def _restore(self, engine: Engine, path: Path) -> None:
+        state = read_checkpoint(path)
+        length, last = engine.state.epoch_length, engine.state.max_epochs
+        assert length is not None and last is not None
+        settings = run_settings(self.network, self.data_spec)
+        check_checkpoint(state, settings, self.network.base_sha256, length, last)
         self.network.load_adapter_state(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
@@ -185,7 +187,7 @@ class TrainingRun:
         self.history, self.best = state["history"], tuple(state["best"])  # type: ignore[assignment]
         engine.state.epoch = state["epoch"]
         engine.state.iteration = state["epoch"] * state["epoch_length"]
-        _say(f"resumed after epoch {state['epoch']} of {value}")
+        _say(f"resumed after epoch {state['epoch']} of {path}")
 
 
 def _say(text: str) -> None:

@@ -64,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     defaults = {field.name: field.default for field in fields(PretrainConfig) if field.name != "seconds"}
     for name, value in defaults.items():
         option = "--" + name.replace("_", "-")
-        if isinstance(value, tuple):
+        if isinstance(value, bool):
+            parser.add_argument(option, action=argparse.BooleanOptionalAction, default=value)
+        elif isinstance(value, tuple):
             parser.add_argument(option, type=type(value[0]), nargs="+", action=_Tuple, default=value)
         else:
             parser.add_argument(option, type=type(value), default=value)

@@ -26,6 +26,7 @@ class PretrainConfig:
         ema_decay: of the exported moving average of the weights.
         steps: length of the run in steps, or 0 to go by ``seconds`` alone.
         seconds: length of the run by the clock, or 0 to go by ``steps`` alone.
+        amp: encoder and decoder in bfloat16.
         seed: of weights, images and prompts.
     """
 
@@ -42,6 +43,7 @@ class PretrainConfig:
     ema_decay: float = 0.999
     steps: int = 0
     seconds: float = 0.0
+    amp: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -25,7 +26,7 @@ def plot(log: Path, picture: Path) -> None:
         right.plot(steps, [row[name] for row in rows], label=label, linewidth=1)
     right.set(xlabel="step", ylabel="mean IoU, training images", ylim=(0, 1))
     right.legend(fontsize="small")
-    for before, after in zip(rows, rows[1:], strict=False):
+    for before, after in pairwise(rows):
         for axes in (left, right) if before["size"] != after["size"] else ():
             axes.axvline(before["step"], color="grey", linestyle=":")
             axes.text(after["step"], axes.get_ylim()[0], f" {after['size']} px", fontsize="small", va="bottom")

@@ -47,7 +47,8 @@ def decode_all(
     if dense_prompts is None:
         dense_prompts = sam.prompt_encoder.no_mask_embed.weight[0][:, None, None]
     source = (image_embedding.unsqueeze(1) + dense_prompts).flatten(-2).transpose(-1, -2)
-    position = sam.prompt_encoder.get_dense_pe()[0].flatten(-2).T
+    with torch.autocast(source.device.type, enabled=False):
+        position = sam.prompt_encoder.get_dense_pe()[0].flatten(-2).T
     output_tokens = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
     tokens = torch.cat([output_tokens.expand(batch, prompts, -1, -1), sparse_prompts], dim=2)
     hidden, source = _two_way(decoder.transformer, source, position, tokens)

@@ -127,9 +127,9 @@ def _deep_points(masks: Tensor, coverage: Tensor) -> Tensor:
 
 
 def training_loss(
-    sam: Sam, scenes: Scenes, prompts: int, corrections: int, generator: torch.Generator
+    sam: Sam, scenes: Scenes, prompts: int, corrections: int, generator: torch.Generator, amp: bool = False
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Compute the mean loss of all rounds and some figures to log.
+    """Compute the mean loss of all prompts of all rounds and some figures to log.
 
     A quarter of the prompts of each kind (at least two) goes on to ``corrections`` rounds of one more click each, with
     the previous logits as mask prompt in most of them.
@@ -140,18 +140,21 @@ def training_loss(
         prompts: prompts an image in the first round, a multiple of 8.
         corrections: further rounds.
         generator: gives the random numbers.
+        amp: run encoder and decoder in bfloat16.
 
     Returns:
         Loss (), and the mean IoU by one click (best of three masks), by box and after the last correction.
     """
     images = (scenes.images * 255 - sam.pixel_mean) / sam.pixel_std
-    embedding = sam.image_encoder(images)
+    with _precision(images, amp):
+        embedding = sam.image_encoder(images)
     cells = 4 * embedding.shape[-1]
     current = first_prompts(scenes, prompts, cells, generator)
     clicks = torch.arange(prompts, device=images.device) < prompts // 2
-    logits, quality = decode_all(sam, embedding, _embed(sam, current))
+    logits, quality = _decode(sam, embedding, current, None, amp)
     ambiguous = clicks.expand(len(images), -1)
-    losses = [_mean(prompt_loss(logits, quality, current.target, ambiguous), current.weight)]
+    losses = [prompt_loss(logits, quality, current.target, ambiguous)]
+    weights = [current.weight]
     figures = _figures(logits.detach(), current, prompts // 2)
     kept = torch.randperm(prompts // 2, generator=generator, device=images.device)[: max(2, prompts // 8)]
     kept = torch.cat([kept, kept + prompts // 2])
@@ -163,16 +166,25 @@ def training_loss(
         current = current.with_click(points, labels)
         used = torch.rand(labels.shape, generator=generator, device=images.device) < KEEP_MASK
         dense = embed_mask_prompts(sam, answer, used)
-        logits, quality = decode_all(sam, embedding, _embed(sam, current), dense)
+        logits, quality = _decode(sam, embedding, current, dense, amp)
         unambiguous = torch.zeros_like(used)
-        losses.append(_mean(prompt_loss(logits, quality, current.target, unambiguous), current.weight))
+        losses.append(prompt_loss(logits, quality, current.target, unambiguous))
+        weights.append(current.weight)
         answer = logits[:, :, 0].detach()
     figures["corrected_iou"] = _mean(mask_iou(answer, current.target), current.weight)
-    return torch.stack(losses).mean(), figures
+    return _mean(torch.cat(losses, dim=1), torch.cat(weights, dim=1)), figures
 
 
-def _embed(sam: Sam, prompts: Prompts) -> Tensor:
-    return embed_clicks(sam.prompt_encoder, prompts.coordinates, prompts.labels)
+def _precision(like: Tensor, amp: bool) -> torch.autocast:
+    return torch.autocast(like.device.type, torch.bfloat16, enabled=amp)
+
+
+def _decode(sam: Sam, embedding: Tensor, prompts: Prompts, dense: Tensor | None, amp: bool) -> tuple[Tensor, Tensor]:
+    """Decode all masks; positions are embedded and losses computed in float32."""
+    sparse = embed_clicks(sam.prompt_encoder, prompts.coordinates, prompts.labels)
+    with _precision(sparse, amp):
+        logits, quality = decode_all(sam, embedding, sparse, dense)
+    return logits.float(), quality.float()
 
 
 def _mean(values: Tensor, weight: Tensor) -> Tensor:

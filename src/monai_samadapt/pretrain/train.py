@@ -101,7 +101,7 @@ def _shard(state: RunState, parameters: list[Tensor], index: int, shards: int, s
     generator = torch.Generator(state.device).manual_seed(seed)
     scenes = source(config.sizes[state.phase], config.batch_sizes[state.phase] // shards, seed)
     corrections = 1 + int(torch.randint(config.corrections, (), generator=generator, device=state.device))
-    loss, figures = training_loss(state.sam, scenes, config.prompts, corrections, generator)
+    loss, figures = training_loss(state.sam, scenes, config.prompts, corrections, generator, config.amp)
     gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
     return gradients, {"loss": loss.detach(), **figures}
 

@@ -119,7 +119,7 @@ def _paint_lesion(canvas: Canvas, hu: Array, label: Array) -> None:
     radius = float(canvas.rng.uniform(0.12, 0.19))
     centre = (float(canvas.x[i, 0, 0]), float(canvas.y[0, j, 0]), float(canvas.z[0, 0, k]))
     part = canvas.jitter(Ellipsoid(centre, (radius, radius, 1.8 * radius), wobble=0.2), move=0.0)
-    mask = canvas.inside(part) 
+    mask = canvas.inside(part) & (depth >= min(1.5, depth.max()))
     mask[i, j, k] = True
     label[mask] = CT_LABELS["Lesion"]
     hu[mask] = ORGAN_HU["Lesion"] + canvas.rng.uniform(-4, 4)

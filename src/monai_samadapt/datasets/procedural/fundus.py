@@ -61,7 +61,7 @@ def make_fundus(seed: int, size: Sequence[int] = (256, 288)) -> tuple[Array, Arr
     colour = _paint_disc(rng, colour, disc, cup)
     colour = _paint_vessels(colour, arteries, veins)
     rgb = _photograph(rng, colour, distance)
-    labels = np.where(disc < 0, 1 + (cup < 0), 0) * fov
+    labels = np.where(disc < 0, 1 + (cup < 0), 0)
     vessels = ((np.maximum(arteries, veins) > 0.5) & fov).astype(np.uint8)
     return rgb, labels.astype(np.uint8), vessels, fov.astype(np.uint8)
 
