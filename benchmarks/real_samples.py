@@ -5,13 +5,13 @@
 TASK ``cxr``: lungs in chest X-rays. DATA holds ``images/`` and ``masks/`` (Shenzhen set); every image is a subject,
 split 70 : 10 : 20 by a seed.
 
-TASK ``ct``: both lungs and spinal cord in one CT. DATA holds one volume and its label map (LUNG1-001); trained on the lower
-half of its slices (a quarter of them held out for the choice of the epoch), tested on the upper half. The tumour lies
-in the upper half only and is left out. One patient on both sides: this shows that the path works, not how well a
-model does on another patient.
+TASK ``ct``: both lungs and spinal cord in one CT. DATA holds one volume and its label map (LUNG1-001); trained on the
+lower half of its slices (a quarter of them held out for the choice of the epoch), tested on the upper half. The tumour
+lies in the upper half and is left out. One patient on both sides: this shows that the path works, not how well a model
+does on another patient.
 
-Both networks see the same images, slices, augmentation, loss, optimiser, epochs and batch. Prints Dice on the test cases
-and the time of training, and writes them to OUTPUT/result.json.
+Both networks see the same images, slices, augmentation, loss, optimiser, epochs and batch. Prints Dice on the test
+cases and the time of training, and writes them to OUTPUT/result.json.
 """
 
 from __future__ import annotations

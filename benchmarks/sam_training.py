@@ -86,7 +86,7 @@ def label_step(once: bool, labels: int, size: int, device: str) -> Step:
 CASES: dict[str, tuple[Callable[[bool, str], Step], float, float | None]] = {
     "encoder, norms and positions, 256 px, batch 4": (lambda ours, dev: encoder_step(ours, 256, 4, dev), 1.5, None),
     "encoder, norms and positions, 1024 px, batch 1": (lambda ours, dev: encoder_step(ours, 1024, 1, dev), 1.1, 0.6),
-    "S-SAM, 8 labels, 256 px: one encoding against one a label": (lambda ours, dev: label_step(ours, 8, 256, dev), 4.0, None),
+    "S-SAM, 8 labels, 256 px, one encoding": (lambda ours, dev: label_step(ours, 8, 256, dev), 4.0, None),
 }
 
 

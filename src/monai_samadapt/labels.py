@@ -86,7 +86,8 @@ class LabelSpec:
         if not self.values:
             return self._encode_channels(array, file)
         if array.shape[0] != 1:
-            raise SamAdaptError("label", str(file), f"has {array.shape[0]} channels, not 1", "give an integer label map")
+            problem = f"has {array.shape[0]} channels, not 1"
+            raise SamAdaptError("label", str(file), problem, "give an integer label map")
         groups = self._groups(array, file)
         masks = [reduce(torch.logical_or, [array == value for value in group]) for group in groups]
         if not self.exclusive:

@@ -90,7 +90,7 @@ class TestBehaviour:
         assert torch.equal(other(x), model(x))
 
     def test_deep_copy_is_independent(self, kind: str) -> None:
-        model, _, x, adapters = adapt(kind)
+        model, _, x, _ = adapt(kind)
         twin = copy.deepcopy(model)
         before = model(x)
         with torch.no_grad():

@@ -42,7 +42,8 @@ class Bundle:
         return workflow
 
     def refuse(self, configs: str, **ids: Any) -> SamAdaptError:
-        """Run, and check that it ends in one line with exit status 1 before it has written anything."""
+        """Run, and check that it ends in one line with exit status 1 before it has written or changed anything."""
+        before = fingerprints(Path(ids["dataset_dir"]))
         with pytest.raises(OneLineExit) as caught:
             self.run(configs, **ids)
         error = caught.value.error
@@ -50,6 +51,7 @@ class Bundle:
         assert "\n" not in str(error)
         assert error.remedy
         assert not Path(ids["output_dir"]).exists()
+        assert fingerprints(Path(ids["dataset_dir"])) == before
         return error
 
 

@@ -29,7 +29,7 @@ def checkpoint(folder: Path) -> dict[str, Any]:
 
 
 def assert_same_run(first: Path, second: Path) -> None:
-    """Compare losses, learning rates and Dice of all epochs, the last and the best weights, and the optimiser: bit for bit."""
+    """Compare all epochs' loss, learning rate and Dice, last and best weights and the optimiser, bit for bit."""
     assert history(first) == history(second)
     one, two = checkpoint(first), checkpoint(second)
     torch.testing.assert_close(one["network"], two["network"], atol=0, rtol=0)
@@ -121,11 +121,9 @@ def test_resuming_with_other_settings_is_refused(
     assert set(after) == set(before)
 
 
-def test_resuming_from_a_broken_checkpoint_is_refused(
-    bundle: Any, ct_training: dict[str, Any], tmp_path: Path
-) -> None:
+def test_resuming_from_a_broken_checkpoint_is_refused(bundle: Any, ct_training: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "checkpoint_last.pt").write_bytes(b"no checkpoint")
-    with pytest.raises(OneLineExit, match="resume='.*checkpoint_last.pt': cannot be read.*; "):
+    with pytest.raises(OneLineExit, match=r"resume='.*checkpoint_last.pt': cannot be read.*; "):
         bundle.run("train+ct", output_dir=str(tmp_path), resume=True, **ct_training)
 
 

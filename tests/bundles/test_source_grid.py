@@ -77,9 +77,8 @@ def test_pictures_come_back_as_png_of_their_size(bundle: Any, picture_run: Any, 
         pixels = rng.integers(0, 255, (height, width) if name == "grey.png" else (height, width, 3), dtype=np.uint8)
         (tmp_path / "in").mkdir(exist_ok=True)
         Image.fromarray(pixels).save(tmp_path / "in" / name)
-    bundle.run(
-        "inference+image2d", output_dir=str(tmp_path / "out"), **{**picture_run.model, "dataset_dir": str(tmp_path / "in")}
-    )
+    ids = {**picture_run.model, "dataset_dir": str(tmp_path / "in")}
+    bundle.run("inference+image2d", output_dir=str(tmp_path / "out"), **ids)
     found = {}
     for path in (tmp_path / "out").iterdir():
         with Image.open(path) as picture:

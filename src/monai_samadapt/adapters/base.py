@@ -37,7 +37,7 @@ class AdapterLayer(nn.Module):
     ``unmerge`` is exact. The merged weight is not part of the state dict.
     """
 
-    bias: nn.Parameter | None
+    bias: Tensor | None
     merged_weight: Tensor | None
 
     def __init__(self) -> None:

@@ -60,7 +60,8 @@ class LoRALinear(AdapterLayer):
     def __init__(self, layer: nn.Linear, config: LoRAConfig) -> None:
         super().__init__()
         if layer.out_features % config.num_parts:
-            raise SamAdaptError("num_parts", config.num_parts, f"does not divide {layer.out_features}", "give a divisor")
+            problem = f"does not divide {layer.out_features}"
+            raise SamAdaptError("num_parts", config.num_parts, problem, "give a divisor")
         self.weight, self.bias, self.config = layer.weight, layer.bias, config
         self.scale = config.alpha / config.rank
         height = layer.out_features // config.num_parts

@@ -33,7 +33,7 @@ class SVDLayer(AdapterLayer):
     S: Tensor
     Vt: Tensor
 
-    def __init__(self, shape: tuple[int, int], bias: nn.Parameter | None, factors: Factors | None, like: Tensor):
+    def __init__(self, shape: tuple[int, int], bias: Tensor | None, factors: Factors | None, like: Tensor):
         super().__init__()
         out, inner = shape
         rank = min(shape)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +33,10 @@ def run(options: argparse.Namespace) -> None:
 
 
 def bundles_folder() -> Path:
-    """The folder of the bundles: in a checkout beside ``src``, else where the wheel has put it."""
-    checkout = Path(__file__).resolve().parents[3] / "bundles"
-    installed = Path(sysconfig.get_path("data")) / "share" / "monai_samadapt" / "bundles"
-    return checkout if checkout.is_dir() else installed
+    """The folder of the bundles: in a checkout beside ``src``, in an installed wheel inside the package."""
+    package = Path(__file__).resolve().parents[1]
+    checkout = package.parents[1] / "bundles"
+    return checkout if checkout.is_dir() else package / "bundles"
 
 
 def find_bundle(name: str) -> Path:

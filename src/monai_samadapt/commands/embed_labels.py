@@ -37,11 +37,11 @@ def embed(names: list[str], model: str) -> Tensor:
         SamAdaptError: when transformers is not installed, or the model is not there or has another width.
     """
     try:
-        from transformers import CLIPTextModelWithProjection, CLIPTokenizerFast
+        from transformers import AutoTokenizer, CLIPTextModelWithProjection
     except ImportError as error:
         raise SamAdaptError("model", model, "transformers is missing", "pip install monai_samadapt[clip]") from error
     try:
-        tokenizer = CLIPTokenizerFast.from_pretrained(model)
+        tokenizer = AutoTokenizer.from_pretrained(model)
         encoder = CLIPTextModelWithProjection.from_pretrained(model).eval()
     except (OSError, ValueError) as error:
         remedy = f"give a folder that holds {CLIP} (config.json, tokenizer files, model.safetensors)"

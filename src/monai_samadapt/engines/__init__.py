@@ -4,7 +4,7 @@ from monai_samadapt.engines.artefacts import load_model
 from monai_samadapt.engines.finite import NonFiniteLoss
 from monai_samadapt.engines.optim import adamw, amp_dtype, warmup_polynomial
 from monai_samadapt.engines.preflight import data_spec, items, preflight_inference, preflight_training, save_split
-from monai_samadapt.engines.prepare import keep_on_host, prepare_batch, set_seed
+from monai_samadapt.engines.prepare import execute, keep_on_host, prepare_batch, set_seed
 from monai_samadapt.engines.run import TrainingRun
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "adamw",
     "amp_dtype",
     "data_spec",
+    "execute",
     "items",
     "keep_on_host",
     "load_model",

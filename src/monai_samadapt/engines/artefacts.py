@@ -65,7 +65,9 @@ def read_description(output_dir: Path) -> dict[str, Any]:
     """
     path = output_dir / DESCRIPTION
     if not path.is_file():
-        raise SamAdaptError("output_dir", str(output_dir), f"holds no {DESCRIPTION}", "give the folder of a training run")
+        raise SamAdaptError(
+            "output_dir", str(output_dir), f"holds no {DESCRIPTION}", "give the folder of a training run"
+        )
     description: dict[str, Any] = json.loads(path.read_text())
     if description.get("method") not in METHODS:
         raise SamAdaptError("method", description.get("method"), "unknown", f"known are {', '.join(METHODS)}")

@@ -61,7 +61,8 @@ def check_checkpoint(
         raise SamAdaptError("checkpoint", str(base_sha256)[:12], problem, "give those, or set resume false")
     if state["epoch_length"] != epoch_length:
         problem = f"the run to resume has {state['epoch_length']} steps an epoch"
-        raise SamAdaptError("batch_size", f"{epoch_length} steps", problem, "keep data and batch_size, or set resume false")
+        remedy = "keep data and batch_size, or set resume false"
+        raise SamAdaptError("batch_size", f"{epoch_length} steps", problem, remedy)
     if state["epoch"] > max_epochs:
         problem = f"the run to resume has finished epoch {state['epoch']}"
         raise SamAdaptError("max_epochs", max_epochs, problem, "raise it, or set resume false")

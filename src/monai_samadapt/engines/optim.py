@@ -6,6 +6,7 @@ import torch
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.networks import SegmentationNetwork
 
 
@@ -39,5 +40,12 @@ def warmup_polynomial(optimizer: Optimizer, max_epochs: int, epoch_length: int, 
 
 
 def amp_dtype(name: str) -> torch.dtype:
-    """``bfloat16`` or ``float16`` as a torch type."""
-    return {"bfloat16": torch.bfloat16, "float16": torch.float16}[name]
+    """``bfloat16`` or ``float16`` as a torch type.
+
+    Raises:
+        SamAdaptError: for another name.
+    """
+    known = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+    if name not in known:
+        raise SamAdaptError("amp_dtype", name, "is unknown", f"give one of {', '.join(known)}")
+    return known[name]

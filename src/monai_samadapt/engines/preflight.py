@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from monai_samadapt.backbones import build_sam
 from monai_samadapt.backbones.loading import read_state
 from monai_samadapt.backbones.resolve import resolve_checkpoint
-from monai_samadapt.backbones.variants import sam_variant, variant_of
+from monai_samadapt.backbones.variants import variant_of
 from monai_samadapt.datasets import inference_items, load_datalist, read_split, write_split
 from monai_samadapt.engines.artefacts import DESCRIPTION
 from monai_samadapt.engines.memory import check_memory
+from monai_samadapt.engines.optim import amp_dtype as find_amp_dtype
 from monai_samadapt.errors import SamAdaptError, exits_in_one_line
+from monai_samadapt.files import atomic_path
+from monai_samadapt.networks.label_embeddings import label_embeddings
 from monai_samadapt.transforms import DataSpec
 
 Items = Sequence[dict[str, Any]]
@@ -42,7 +46,10 @@ def save_split(dataset_dir: str, datalist: str | None, output_dir: str, seed: in
 @exits_in_one_line
 def data_spec(**settings: Any) -> DataSpec:
     """A :class:`DataSpec`; ends the run in one line when a setting is wrong."""
-    return DataSpec(**settings)
+    spec = DataSpec(**settings)
+    for name in spec.label_spec.names:
+        _check_hash("labels", name, "name it without '#'")
+    return spec
 
 
 @exits_in_one_line
@@ -54,9 +61,11 @@ def preflight_training(
     variant: str,
     output_dir: str,
     device: str,
-    samples: int,
+    counts: Mapping[str, int],
+    embeddings: str = "fixed",
     activation_checkpointing: bool = False,
     amp: bool = False,
+    amp_dtype: str = "bfloat16",
     rank: int | None = None,
 ) -> None:
     """Check everything a training run rests on.
@@ -67,28 +76,39 @@ def preflight_training(
         checkpoint, variant: base weights.
         output_dir: folder of the artefacts.
         device: device of the run.
-        samples: images in one step.
+        counts: ids that must be at least 1; ``batch_size`` are the images in one step.
+        embeddings: id ``label_embeddings``.
         activation_checkpointing, amp: what lowers the memory.
+        amp_dtype: id of that name.
         rank: must be None for methods without a rank.
     """
     check_device(device)
     _check_path("output_dir", output_dir)
     if rank is not None:
         raise SamAdaptError("rank", rank, "S-SAM trains singular values, it has no rank", "leave rank null")
+    find_amp_dtype(amp_dtype)
+    for key, value in counts.items():
+        if not isinstance(value, int) or value < 1:
+            raise SamAdaptError(key, value, "is no positive number", "give 1 or more")
+    check_network(variant, spec.image_size)
+    label_embeddings(embeddings, spec.label_spec.names)
     check_base(checkpoint, variant)
     if not training:
         raise SamAdaptError("training", [], "no cases to train on", "give dataset_dir or datalist with labelled cases")
     shared = {str(item["image"]) for item in training} & {str(item["image"]) for item in validation}
     if shared:
         raise SamAdaptError("datalist", sorted(shared)[0], "is in training and in validation", "keep splits apart")
-    check_memory(variant, spec.image_size, samples, activation_checkpointing, amp, device)
+    check_memory(variant, spec.image_size, counts["batch_size"], activation_checkpointing, amp, device)
     check_items([*training, *validation], spec, Path(output_dir) / "preflight.json")
 
 
 @exits_in_one_line
-def preflight_inference(inputs: Items, spec: DataSpec, model_file: str, output_dir: str, device: str) -> None:
+def preflight_inference(
+    inputs: Items, spec: DataSpec, model_file: str, variant: str, output_dir: str, device: str
+) -> None:
     """Check everything inference or evaluation rests on, and that the settings are those of the training run."""
     check_device(device)
+    check_network(variant, spec.image_size)
     _check_path("output_dir", output_dir)
     _check_path("model_file", model_file)
     if not Path(model_file).is_file():
@@ -96,20 +116,28 @@ def preflight_inference(inputs: Items, spec: DataSpec, model_file: str, output_d
     if not inputs:
         raise SamAdaptError("dataset_dir", "", "no cases found", "give a folder of images, or a datalist")
     check_settings(spec, Path(model_file).parent / DESCRIPTION)
-    for item in inputs:
-        if not Path(item["image"]).exists():
-            raise SamAdaptError("image", item["image"], "no such file", "correct the path in the datalist")
+    check_items(inputs, spec)
 
 
 def check_device(device: str) -> None:
-    """Refuse CUDA where there is none."""
+    """Refuse an unknown device, and CUDA where there is none."""
+    try:
+        torch.device(device)
+    except RuntimeError as error:
+        raise SamAdaptError("device", device, "unknown device", "give cpu, cuda or cuda:1") from error
     if str(device).startswith("cuda") and not torch.cuda.is_available():
         raise SamAdaptError("device", str(device), "no CUDA device is available", "set device to cpu")
 
 
+def check_network(variant: str, image_size: int) -> None:
+    """Refuse an unknown variant or an image size it cannot have; on the meta device this costs next to nothing."""
+    with torch.device("meta"):
+        build_sam(variant, image_size, None)
+
+
 def check_base(checkpoint: str, variant: str) -> None:
     """Refuse base weights of another variant before the network is built."""
-    sam_variant(variant)
+    _check_path("checkpoint", checkpoint)
     path = resolve_checkpoint(checkpoint, "sam", variant).path
     if path is not None and (found := variant_of(read_state(path))) != variant:
         remedy = f"set variant to {found} or give the weights of {variant}"
@@ -122,30 +150,38 @@ def check_settings(spec: DataSpec, description: Path) -> None:
         return
     trained = json.loads(description.read_text())["preprocessing"]
     for key, value in spec.to_dict().items():
-        if key in trained and trained[key] != value:
+        if key in trained and json.dumps(trained[key]) != json.dumps(
+            value
+        ):  # as text, since the order of labels counts
             raise SamAdaptError(key, value, f"the model was trained with {trained[key]!r}", f"pass --{key} as trained")
 
 
-def check_items(cases: Items, spec: DataSpec, memory: Path) -> None:
-    """Read every image and label once; files that passed before and did not change are not read again."""
-    passed = set(json.loads(memory.read_text())) if memory.is_file() else set()
+def check_items(cases: Items, spec: DataSpec, memory: Path | None = None) -> None:
+    """Read every image and label once; files that passed before, by ``memory``, and did not change are left out."""
+    passed = set(json.loads(memory.read_text())) if memory is not None and memory.is_file() else set()
     prints = {_fingerprint(item, spec): item for item in cases}
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(spec.check_item, [item for key, item in prints.items() if key not in passed]))
-    memory.parent.mkdir(parents=True, exist_ok=True)
-    memory.write_text(json.dumps(sorted(prints)))
+    if memory is not None:
+        with atomic_path(memory) as temporary:
+            temporary.write_text(json.dumps(sorted(prints)))
 
 
 def _fingerprint(item: dict[str, Any], spec: DataSpec) -> str:
     paths = [Path(item[key]) for key in ("image", "label") if key in item]
     for path in paths:
         if not path.exists():
-            raise SamAdaptError("image" if path == paths[0] else "label", str(path), "no such file", "correct the datalist")
+            raise SamAdaptError(
+                "image" if path == paths[0] else "label", str(path), "no such file", "correct the datalist"
+            )
     stats = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     return json.dumps([stats, spec.to_dict()], sort_keys=True)
 
 
 def _check_path(key: str, value: str | None) -> None:
+    _check_hash(key, value, "rename the folder so that it has no '#'")
+
+
+def _check_hash(key: str, value: str | None, remedy: str) -> None:
     if value is not None and ("::" in str(value) or "#" in str(value)):
-        problem = "MONAI's configuration reads '#' in a path as '::'"
-        raise SamAdaptError(key, value, problem, "rename the folder so that it has no '#'")
+        raise SamAdaptError(key, value, "MONAI's configuration reads '#' as '::'", remedy)

@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from monai.engines.workflow import Workflow
 from monai.utils import convert_to_tensor
 from torch import Tensor
+
+from monai_samadapt.errors import exits_in_one_line
 
 
 def prepare_batch(
@@ -27,6 +30,12 @@ def keep_on_host(
 ) -> tuple[Tensor, Tensor | None]:
     """Leave a whole volume where it is: the inferer takes its slices to the device, a few at a time."""
     return batch["image"], batch.get("label")
+
+
+@exits_in_one_line
+def execute(engine: Workflow) -> None:
+    """Run an engine; a file or setting found wrong on the way ends the run in one line."""
+    engine.run()
 
 
 def set_seed(seed: int) -> None:

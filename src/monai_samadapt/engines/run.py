@@ -28,9 +28,9 @@ from monai_samadapt.transforms import DataSpec
 class TrainingRun:
     """A handler of the trainer that owns the artefacts of ``output_dir``.
 
-    After each epoch it prints a line, saves ``checkpoint_last.pt`` and, when the validation metric improved (or there is
-    no validation), ``adapter.safetensors``, ``adapter.json`` and ``model.pt``. Each file is complete or absent. Every
-    epoch draws from ``seed + epoch``, so that a resumed run equals an uninterrupted one.
+    After each epoch it prints a line, saves ``checkpoint_last.pt`` and, when the validation metric improved (or there
+    is no validation), ``adapter.safetensors``, ``adapter.json`` and ``model.pt``. Each file is complete or absent.
+    Every epoch draws from ``seed + epoch``, so that a resumed run equals an uninterrupted one.
 
     Args:
         network: trained network.

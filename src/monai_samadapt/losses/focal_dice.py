@@ -30,9 +30,10 @@ class FocalDiceLoss(nn.Module):
     def __init__(self, labels: Labels, overlapping: bool = False, alpha: float = 0.75, gamma: float = 2.0) -> None:
         super().__init__()
         exclusive = LabelSpec.parse(labels, overlapping).exclusive
-        channels = {"include_background": not exclusive, "to_onehot_y": exclusive}
-        self.focal = FocalLoss(alpha=alpha, gamma=gamma, **channels)
-        self.dice = DiceLoss(sigmoid=True, smooth_nr=1.0, smooth_dr=1.0, **channels)
+        self.focal = FocalLoss(include_background=not exclusive, to_onehot_y=exclusive, alpha=alpha, gamma=gamma)
+        self.dice = DiceLoss(
+            include_background=not exclusive, to_onehot_y=exclusive, sigmoid=True, smooth_nr=1.0, smooth_dr=1.0
+        )
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Compare logits (B, C, …) to a label map (B, 1, …), or (B, K, …) for overlapping labels; returns a scalar."""

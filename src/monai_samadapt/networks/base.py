@@ -65,8 +65,10 @@ class SegmentationNetwork(nn.Module):
             return self.segment(image, points, point_labels, boxes, label_ids)
         depth = image.shape[-1]
         slices = image.movedim(-1, 1).flatten(0, 1)
-        prompts = [None if item is None else item.repeat_interleave(depth, 0) for item in (points, point_labels, boxes)]
-        logits = self.segment(slices, *prompts, label_ids)
+        points, point_labels, boxes = (
+            None if item is None else item.repeat_interleave(depth, 0) for item in (points, point_labels, boxes)
+        )
+        logits = self.segment(slices, points, point_labels, boxes, label_ids)
         return logits.unflatten(0, (-1, depth)).movedim(1, -1)
 
     @abstractmethod
@@ -148,6 +150,7 @@ def _before_loading(module: nn.Module, *args: Any) -> None:
 
 
 def _after_loading(module: nn.Module, keys: Any) -> None:
+    assert isinstance(module, SegmentationNetwork)
     module.weights_loaded = module.weights_loaded or not keys.missing_keys
 
 

@@ -23,7 +23,8 @@ def label_embeddings(source: str, names: Sequence[str]) -> Tensor:
     """Give one embedding per label.
 
     Args:
-        source: ``fixed`` or ``learned`` (both start from :func:`fixed_embeddings`), or a file of ``samadapt embed-labels``.
+        source: ``fixed`` or ``learned``, which both start from :func:`fixed_embeddings`, or a file written by
+            ``samadapt embed-labels``.
         names: the K label names.
 
     Returns:

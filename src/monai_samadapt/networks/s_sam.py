@@ -24,9 +24,9 @@ from monai_samadapt.networks.text_affine import TextAffineLayer
 class SSam(SegmentationNetwork):
     """SAM with trained singular values and one prompt token per label.
 
-    Trained are the scale and shift of the singular values of every encoder block's ``qkv``, ``proj``, ``lin1``, ``lin2``
-    and of the neck's convolutions, the encoder's layer norms, the absolute position embedding and the text affine layer.
-    The image is encoded once; all labels are decoded in one call.
+    Trained are the scale and shift of the singular values of every encoder block's ``qkv``, ``proj``, ``lin1`` and
+    ``lin2`` and of the neck's convolutions, the encoder's layer norms, the absolute position embedding and the text
+    affine layer. The image is encoded once; all labels are decoded in one call.
 
     Args:
         variant: SAM variant.
@@ -86,7 +86,8 @@ class SSam(SegmentationNetwork):
     def _add_labels(self, embeddings: str, text_norm: str, to_be_loaded: bool, seed: int) -> None:
         names = self.label_spec.names
         from_file = embeddings not in ("fixed", "learned")
-        table = torch.zeros(len(names), EMBEDDING_DIM) if to_be_loaded and from_file else label_embeddings(embeddings, names)
+        empty = to_be_loaded and from_file
+        table = torch.zeros(len(names), EMBEDDING_DIM) if empty else label_embeddings(embeddings, names)
         table = table.to(torch.get_default_device())
         if embeddings == "learned":
             self.register_parameter("label_embeddings", nn.Parameter(table))
