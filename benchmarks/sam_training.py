@@ -14,7 +14,6 @@ import argparse
 import copy
 import json
 import multiprocessing
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -106,14 +105,16 @@ def peak_bytes(name: str, ours: bool, threads: int, device: str, queue: multipro
         step()
         queue.put(torch.cuda.max_memory_allocated())
         return
-    before = resident()
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak of building the model
+    before = memory("VmRSS")
     step()
-    queue.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)
+    queue.put(memory("VmHWM") - before)
 
 
-def resident() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize()
+def memory(field: str) -> int:
+    """``VmRSS`` (now) or ``VmHWM`` (largest) of this process in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
 
 
 def measure_peak(name: str, ours: bool, threads: int, device: str) -> int:
@@ -154,11 +155,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--cases", default="", help="only the cases whose name has this text")
     parser.add_argument("--output", type=Path, help="folder for sam_training.json")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(f"torch {torch.__version__}, {options.device}, {options.threads} threads, float32, {options.repeats} repeats")
-    rows = [measure(name, options.repeats, options.threads, options.device) for name in CASES]
+    rows = [measure(name, options.repeats, options.threads, options.device) for name in CASES if options.cases in name]
     for row in rows:
         print(
             f"{row['case']}: {row['speed_ratio']}x faster (target {row['speed_target']}; {row['ours_s']} s against "

@@ -83,6 +83,28 @@ def test_no_property_of_a_workflow_is_missing(
     assert workflow.network_def.variant == "vit_nano"
 
 
+@pytest.mark.parametrize(("configs", "extension"), [("inference+ct", ".nii.gz"), ("inference+image2d", ".png")])
+def test_result_extension_is_told(bundle: Any, configs: str, extension: str) -> None:
+    workflow = bundle.workflow(configs, "infer")
+    assert workflow.parser.get_parsed_content("displayable_configs") == {"result_extension": extension}
+
+
+def test_ids_reach_what_they_set(bundle: Any, ct_data: Path, tmp_path: Path) -> None:
+    ids = {"cache_rate": 0.67, "batch_size": 8, "samples_per_volume": 4, "max_epochs": 7, "learning_rate": 0.02}
+    ids |= {"activation_checkpointing": True, "seed": 5, "val_interval": 3, "early_stop_patience": 9, "slice_batch": 6}
+    ids |= {"dataset_dir": str(ct_data), "labels": CT_LABELS, "checkpoint": "random", "output_dir": str(tmp_path)}
+    workflow = bundle.workflow("train+ct", **ids)
+    network, trainer, run = workflow.network_def, workflow.trainer, workflow.train_handlers[-1]
+    assert network.sam.image_encoder.activation_checkpointing
+    assert network.settings["seed"] == network.sam.base_weights.seed == run.seed == 5
+    assert workflow.train_dataset.cache_num == 2  # of 3
+    assert trainer.data_loader.batch_size == 2  # volumes, each of 4 samples
+    assert trainer.state.max_epochs == 7
+    assert {group["initial_lr"] for group in run.optimizer.param_groups} == {0.02}
+    assert workflow.train_handlers[1].interval == 3
+    assert (run.patience, run.resume, workflow.val_inferer.slice_batch) == (9, False, 6)
+
+
 def without(bundle: Any, folder: Path, config: str, key: str) -> Any:
     """A copy of the bundle whose ``config`` lacks ``key``, with ``::`` between levels."""
     shutil.copytree(bundle.root / "configs", folder / "configs")

@@ -15,7 +15,7 @@ from monai_samadapt.labels import LabelSpec
 
 TENSOR_KEYS = ("type", "format", "num_channels", "spatial_shape", "dtype", "value_range")
 TEXTS = ("schema", "version", "monai_version", "pytorch_version", "numpy_version", "task", "description", "authors")
-# What MONAI's meta_schema_20240725.json asks for, written anew: the original is published without a licence.
+# What MONAI's meta_schema_20240725.json asks for, in our own words.
 TENSOR = {
     "type": "object",
     "required": list(TENSOR_KEYS),

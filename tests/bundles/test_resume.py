@@ -82,6 +82,19 @@ def test_interrupted_run_resumes_to_the_same_weights(
     assert_same_run(tmp_path, ct_run.folder)
 
 
+def test_interrupted_run_with_loader_processes_resumes_to_the_same_weights(
+    bundle: Any, ct_training: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = {**ct_training, "num_workers": 2, "max_epochs": 2}
+    bundle.run("train+ct", output_dir=str(tmp_path / "whole"), **ids)
+    with monkeypatch.context() as patch:
+        interrupt_at(4, patch)
+        with pytest.raises(KeyboardInterrupt):
+            bundle.run("train+ct", output_dir=str(tmp_path / "resumed"), **ids)
+    bundle.run("train+ct", output_dir=str(tmp_path / "resumed"), resume=True, **ids)
+    assert_same_run(tmp_path / "whole", tmp_path / "resumed")
+
+
 def test_resuming_a_finished_run_changes_nothing(
     bundle: Any, ct_run: Any, ct_training: dict[str, Any], hashes: Callable[[Path], dict[str, str]]
 ) -> None:

@@ -93,7 +93,7 @@ def test_pixels_probabilities_field_of_view_and_overlapping_labels():
     truth, mask = np.zeros((2, 6, 6), np.uint8), np.zeros((1, 6, 6), np.uint8)
     truth[0, 1:5, 1:5], truth[1, 2:4, 2:4], mask[:, :4] = 1, 1, 1
     prob = meta(truth * 0.5 + 0.25, "x.png")
-    metric.update([{"pred": meta(truth, "x.png"), "label": meta(truth, "x.png"), "prob": prob, "mask": mask}])
+    metric.update([{"pred": meta(truth, "x.png"), "label": meta(truth, "x.png"), "prob": prob, "fov": mask}])
     assert metric.compute() == 1.0
     assert [(row["auc"], row["unit"], row["truth_voxels"]) for row in metric.rows] == [(1.0, "px", 12), (1.0, "px", 4)]
 

@@ -85,12 +85,12 @@ def network_from_adapter(output_dir: Path, checkpoint: str | None = None) -> Seg
         SamAdaptError: when the base weights are not those the adapter was trained on.
     """
     description = read_description(output_dir)
-    settings, base = dict(description["network"]), description["base"]
-    settings["checkpoint"] = checkpoint or base["checkpoint"]
-    network = METHODS[description["method"]](**settings)
+    base = description["base"]
+    source = checkpoint or base["checkpoint"]
+    network = METHODS[description["method"]].rebuild(description["network"], source)
     if network.base_sha256 != base["sha256"]:
         problem = f"has SHA-256 {str(network.base_sha256)[:12]}…, the adapter was trained on {base['sha256'][:12]}…"
-        raise SamAdaptError("checkpoint", settings["checkpoint"], problem, "give the base weights of the training run")
+        raise SamAdaptError("checkpoint", source, problem, "give the base weights of the training run")
     network.load_adapter_state(load_file(output_dir / ADAPTER))
     return network.eval()
 

@@ -29,8 +29,8 @@ class NonFiniteLoss:
     def watch(self, engine: Engine) -> None:
         """Check the step before and remember this one."""
         self.check(engine)
-        loss = engine.state.output["loss"].detach()
-        self._waiting = (loss, file_names(engine.state.batch), engine.state.iteration)
+        output: Any = engine.state.output
+        self._waiting = (output["loss"].detach(), file_names(engine.state.batch), engine.state.iteration)
 
     def check(self, engine: Engine) -> None:
         """Raise when the remembered loss is not finite."""

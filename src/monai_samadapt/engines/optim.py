@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -16,7 +17,8 @@ def adamw(network: SegmentationNetwork, learning_rate: float, weight_decay: floa
     Weight matrices decay. Norms, biases, positions and the scale and shift of singular values do not: decay would pull
     the scale to 0 rather than to its neutral 1.
     """
-    decayed, kept = [], []
+    decayed: list[nn.Parameter] = []
+    kept: list[nn.Parameter] = []
     for name, parameter in network.trainable_parameters().items():
         matrix = parameter.ndim > 1 and not name.endswith("pos_embed")
         (decayed if matrix else kept).append(parameter)

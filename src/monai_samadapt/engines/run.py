@@ -90,7 +90,7 @@ class TrainingRun:
         random.seed(seed)
         np.random.seed(seed % 2**32)
         torch.manual_seed(seed)
-        transform = getattr(getattr(engine.state.dataloader, "dataset", None), "transform", None)
+        transform: Any = getattr(getattr(engine.state.dataloader, "dataset", None), "transform", None)
         if hasattr(transform, "set_random_state"):
             transform.set_random_state(seed)
         self._loss_sum, self._epoch_start = 0.0, time.perf_counter()
@@ -98,15 +98,16 @@ class TrainingRun:
     def finish_step(self, engine: Engine) -> None:
         """Step the schedule and add up the loss on the device."""
         self.scheduler.step()
-        self._loss_sum = self._loss_sum + engine.state.output["loss"].detach()
+        output: Any = engine.state.output
+        self._loss_sum = self._loss_sum + output["loss"].detach()
 
     def finish_epoch(self, engine: Engine) -> None:
         """Log, save and decide whether to stop."""
         epoch = engine.state.epoch
-        row = {
+        row: dict[str, float] = {
             "epoch": epoch,
-            "loss": float(self._loss_sum) / engine.state.epoch_length,
-            "learning_rate": self.scheduler.get_last_lr()[0],
+            "loss": float(self._loss_sum) / (engine.state.epoch_length or 1),
+            "learning_rate": float(self.scheduler.get_last_lr()[0]),
             "seconds": time.perf_counter() - self._epoch_start,
         }
         if self.evaluator.state.epoch == epoch and self.metric in self.evaluator.state.metrics:

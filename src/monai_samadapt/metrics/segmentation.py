@@ -27,7 +27,7 @@ class SegmentationMetrics(Metric):
 
     Attach it to a MONAI evaluator: ``key_val_metric={"val_mean_dice": SegmentationMetrics(labels)}``. The engine's
     output, after its postprocessing, is a list with one dictionary for each case: ``pred`` and ``label`` on the source
-    grid, as in `case_metrics`, and optionally ``prob`` (K, …) and the field of view ``mask`` (1, …).
+    grid, as in `case_metrics`, and optionally ``prob`` (K, …) and the field of view ``fov`` (1, …).
 
     Attributes:
         rows: once the value is computed, the rows of all processes with ``case`` (file name, with folders where names
@@ -109,7 +109,7 @@ class SegmentationMetrics(Metric):
             self.label_spec,
             prob=case.get("prob"),
             nsd_tolerance=self.nsd_tolerance,
-            fov=case.get("mask"),
+            fov=case.get("fov"),
             surface=self.surface,
         )
 

@@ -41,6 +41,11 @@ class SegmentationNetwork(nn.Module):
         self.register_load_state_dict_pre_hook(_before_loading)
         self.register_load_state_dict_post_hook(_after_loading)
 
+    @classmethod
+    @abstractmethod
+    def rebuild(cls, settings: dict[str, Any], checkpoint: str) -> SegmentationNetwork:
+        """Build from ``settings`` and base weights, for an adapter state to be loaded."""
+
     def forward(
         self,
         image: Tensor,

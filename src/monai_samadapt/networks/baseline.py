@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from monai.networks.nets import UNet
 from torch import Tensor, nn
@@ -37,6 +39,11 @@ class PlainUNet(SegmentationNetwork):
                 num_res_units=2,
             )
         self.weights_loaded = True
+
+    @classmethod
+    def rebuild(cls, settings: dict[str, Any], checkpoint: str) -> PlainUNet:
+        """Build from settings; there are no base weights."""
+        return cls(**settings)
 
     def segment(
         self,

@@ -15,6 +15,7 @@ from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.files import atomic_path
 
 EMBEDDING_DIM = 512
+OWN_EMBEDDINGS = ("fixed", "learned")
 FIXED_NORM = 10.0
 FIXED_SEED = 20240814
 
@@ -33,7 +34,7 @@ def label_embeddings(source: str, names: Sequence[str]) -> Tensor:
     Raises:
         SamAdaptError: when the file is missing or lacks a name.
     """
-    if source in ("fixed", "learned"):
+    if source in OWN_EMBEDDINGS:
         return fixed_embeddings(len(names))
     return read_embeddings(Path(source), names)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from segment_anything.modeling import Sam
@@ -17,7 +18,7 @@ from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.labels import Labels, LabelSpec
 from monai_samadapt.networks.base import SegmentationNetwork, named
 from monai_samadapt.networks.decode import decode_masks, encode_prompts, upsample
-from monai_samadapt.networks.label_embeddings import EMBEDDING_DIM, label_embeddings
+from monai_samadapt.networks.label_embeddings import EMBEDDING_DIM, OWN_EMBEDDINGS, label_embeddings
 from monai_samadapt.networks.text_affine import TextAffineLayer
 
 
@@ -83,9 +84,18 @@ class SSam(SegmentationNetwork):
         self.set_execution(activation_checkpointing, compile_blocks)
         self.weights_loaded = checkpoint is not None
 
+    @classmethod
+    def rebuild(cls, settings: dict[str, Any], checkpoint: str) -> SSam:
+        """Build from settings and base weights; the adapter state brings label embeddings, so no file is read."""
+        source = settings["embeddings"]
+        stand_in = source if source in OWN_EMBEDDINGS else "fixed"
+        network = cls(**{**settings, "embeddings": stand_in}, checkpoint=checkpoint)
+        network.settings["embeddings"] = source
+        return network
+
     def _add_labels(self, embeddings: str, text_norm: str, to_be_loaded: bool, seed: int) -> None:
         names = self.label_spec.names
-        from_file = embeddings not in ("fixed", "learned")
+        from_file = embeddings not in OWN_EMBEDDINGS
         empty = to_be_loaded and from_file
         table = torch.zeros(len(names), EMBEDDING_DIM) if empty else label_embeddings(embeddings, names)
         table = table.to(torch.get_default_device())

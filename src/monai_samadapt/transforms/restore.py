@@ -30,7 +30,8 @@ class RestoreSegmentationd(MapTransform):
 
     Returns:
         ``pred`` as uint8: (1, …) with values 0…K for exclusive labels, (K, …) of 0 and 1 for overlapping ones; its
-        affine is the source's.
+        affine is the source's. ``mask`` also as ``fov``: MONAI's engines hand on to their metrics only the entries that
+        were not in the item.
 
     Raises:
         SamAdaptError: for an unknown activation, or softmax of overlapping labels.
@@ -54,6 +55,8 @@ class RestoreSegmentationd(MapTransform):
             channels = list(channels)
             item["prob"] = MetaTensor(self._probabilities(torch.cat(channels)), meta=dict(meta))
         item["pred"] = MetaTensor(decide(channels, self.exclusive), meta=dict(meta))
+        if "mask" in item:
+            item["fov"] = item["mask"]
         return item
 
     def _on_source_grid(self, logits: torch.Tensor, image: MetaTensor) -> Iterator[torch.Tensor]:
