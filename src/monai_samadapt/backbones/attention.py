@@ -26,64 +26,99 @@ class FusedAttention(Attention):  # type: ignore[misc]
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend within ``x`` of shape (B, H, W, C); returns the same shape."""
-        return self.proj(self.attend(self.qkv(x)))
+        q, k, v = self.project(x).unbind(3)
+        return self.proj(self.attend(q, k, v))
 
-    def attend(self, qkv: Tensor) -> Tensor:
-        """Attend given the joint projection (B, H, W, 3 C); returns (B, H, W, C) before the output projection."""
-        b, h, w, _ = qkv.shape
-        # (3, B, heads, H*W, C/heads)
-        q, k, v = qkv.reshape(b, h * w, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
-        head_dim = q.shape[-1]
-        if self.use_rel_pos:
-            q, k = self._augment(q, k, h, w)
-            v = F.pad(v, (0, h + w))
-        else:
-            q = q * self.scale
-        out = F.scaled_dot_product_attention(q, k, v, scale=1.0)[..., :head_dim]
-        return out.transpose(1, 2).reshape(b, h, w, -1)
+    def project(self, x: Tensor) -> Tensor:
+        """Queries, keys and values of tokens (B, H, W, C): (B, H, W, 3, heads, C / heads)."""
+        return self.qkv(x).unflatten(-1, (3, self.num_heads, -1))
 
-    def _augment(self, q: Tensor, k: Tensor, h: int, w: int) -> tuple[Tensor, Tensor]:
-        b, heads, tokens, dim = q.shape
-        grid = q.reshape(b, heads, h, w, dim)
-        rows = torch.einsum("bnhwc,hkc->bnhwk", grid, _relative(self.rel_pos_h, h).to(q.dtype))
-        columns = torch.einsum("bnhwc,wkc->bnhwk", grid, _relative(self.rel_pos_w, w).to(q.dtype))
-        row_of = torch.eye(h, dtype=q.dtype, device=q.device).repeat_interleave(w, dim=0)
-        column_of = torch.eye(w, dtype=q.dtype, device=q.device).repeat(h, 1)
-        position = torch.cat([row_of, column_of], dim=1).expand(b, heads, tokens, h + w)
-        queries = torch.cat([q * self.scale, rows.flatten(2, 3), columns.flatten(2, 3)], dim=-1)
-        return queries, torch.cat([k, position], dim=-1)
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attend before the output projection.
+
+        Args:
+            q: queries (B, h, w, heads, c): the first rows and columns of the grid of keys, or all of it.
+            k, v: keys and values (B, H, W, heads, c).
+
+        Returns:
+            (B, h, w, heads * c).
+        """
+        b, h, w, heads, dim = q.shape
+        q, k = self._augment(q, k) if self.use_rel_pos else (q * self.scale, k)
+        v = F.pad(v, (0, k.shape[-1] - dim))
+        # (B, heads, tokens, c)
+        q, k, v = (item.flatten(1, 2).transpose(1, 2) for item in (q, k, v))
+        out = F.scaled_dot_product_attention(q, k, v, scale=1.0)[..., :dim]
+        return out.transpose(1, 2).reshape(b, h, w, heads * dim)
+
+    def _augment(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+        b, h, w, heads, _ = q.shape
+        rows, columns = k.shape[1:3]
+        by_row = torch.einsum("bijnc,ikc->bijnk", q, _relative(self.rel_pos_h, h, rows).to(q.dtype))
+        by_column = torch.einsum("bijnc,jkc->bijnk", q, _relative(self.rel_pos_w, w, columns).to(q.dtype))
+        row_of = torch.eye(rows, dtype=q.dtype, device=q.device)[:, None, None].expand(rows, columns, heads, rows)
+        column_of = torch.eye(columns, dtype=q.dtype, device=q.device)[None, :, None].expand(
+            rows, columns, heads, columns
+        )
+        position = torch.cat([row_of, column_of], dim=-1).expand(b, -1, -1, -1, -1)
+        return torch.cat([q * self.scale, by_row, by_column], dim=-1), torch.cat([k, position], dim=-1)
 
 
-def _relative(table: Tensor, size: int) -> Tensor:
-    """Entry (i, j) of the result (size, size, c) is the embedding of the distance i - j; table is (2 size - 1, c)."""
-    place = torch.arange(size, device=table.device)
-    return table[place[:, None] - place[None, :] + size - 1]
+def _relative(table: Tensor, queries: int, keys: int) -> Tensor:
+    """Entry (i, j) of (queries, keys, c) is the embedding of the distance i - j; table is (2 keys - 1, c)."""
+    place = torch.arange(keys, device=table.device)
+    return table[place[:queries, None] - place[None, :] + keys - 1]
 
 
 class FusedBlock(Block):  # type: ignore[misc]
-    """A ViT block whose windows are padded after the qkv projection rather than before it.
+    """A ViT block that computes nothing for the padding of its windows but what the real tokens see of it.
 
-    Upstream pads the normalised tokens with zeros to whole windows. The projection of a zero token is the bias, so
-    projecting the real tokens only and filling in the bias gives the same windows with fewer multiplications.
+    Upstream pads the normalised tokens with zeros to whole windows. The projection of a zero token is the bias: the
+    keys and values of padding are filled in from it, and its queries, whose outputs are cut off, are left out.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """Map tokens (B, H, W, C) to (B, H, W, C)."""
-        attention = self.attn.attend(self.attn.qkv(self.norm1(x))) if self.window_size == 0 else self._windows(x)
+        projected = self.attn.project(self.norm1(x))
+        attention = self.attn.attend(*projected.unbind(3)) if self.window_size == 0 else self._windows(projected)
         x = x + self.attn.proj(attention)
         return x + self.mlp(self.norm2(x))
 
-    def _windows(self, x: Tensor) -> Tensor:
-        b, h, w, _ = x.shape
+    def _windows(self, projected: Tensor) -> Tensor:
+        _, h, w, _, heads, _ = projected.shape
         size = self.window_size
-        qkv = self.attn.qkv(self.norm1(x))
-        bias = self.attn.qkv.bias.to(qkv.dtype)
-        qkv = _fill(_fill(qkv, bias, 2, -w % size), bias, 1, -h % size)
-        rows, columns = qkv.shape[1] // size, qkv.shape[2] // size
-        # (B, rows, size, columns, size, 3C) -> (B * rows * columns, size, size, 3C)
-        windows = qkv.reshape(b, rows, size, columns, size, -1).transpose(2, 3).reshape(-1, size, size, qkv.shape[-1])
-        out = self.attn.attend(windows).reshape(b, rows, columns, size, size, -1).transpose(2, 3)
-        return out.reshape(b, rows * size, columns * size, -1)[:, :h, :w]
+        bias = self.attn.qkv.bias.to(projected.dtype).unflatten(0, (3, heads, -1))
+        q, k, v = projected.unbind(3)
+        k, v = (_fill(_fill(x, pad, 2, -w % size), pad, 1, -h % size) for x, pad in ((k, bias[1]), (v, bias[2])))
+        tiles = zip(_tiles(q, h, w, size), _tiles(k, h, w, size), _tiles(v, h, w, size), strict=True)
+        rows = [torch.cat([self._tile(*tile) for tile in zip(*row, strict=True)], dim=2) for row in tiles]
+        return torch.cat(rows, dim=1)
+
+    def _tile(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attend in the windows of one tile: q has its real tokens (B, rows, columns, heads, c), k and v all tokens."""
+        size = self.window_size
+        count = (k.shape[1] // size, k.shape[2] // size)
+        height, width = q.shape[1] // count[0], q.shape[2] // count[1]
+        k, v = _partition(k, size, size), _partition(v, size, size)
+        out = self.attn.attend(_partition(q, height, width), k, v).unflatten(0, (-1, *count))
+        # (B, window rows, window columns, height, width, C) -> (B, rows, columns, C)
+        return out.transpose(2, 3).flatten(3, 4).flatten(1, 2)
+
+
+def _tiles(x: Tensor, h: int, w: int, size: int) -> list[list[Tensor]]:
+    """Split tokens (B, h, w, …), padded or not, into the whole windows and those cut at the lower and right edge.
+
+    Splitting, unlike slicing, has a cheap backward pass.
+    """
+    splits = [[n - n % size, length - n + n % size] for n, length in ((h, x.shape[1]), (w, x.shape[2]))]
+    heights, widths = ([part for part in parts if part] for parts in splits)
+    return [list(band.split(widths, dim=2)) for band in x.split(heights, dim=1)]
+
+
+def _partition(x: Tensor, height: int, width: int) -> Tensor:
+    """Cut (B, H, W, …) into windows (B * windows, height, width, …)."""
+    x = x.unflatten(2, (-1, width)).unflatten(1, (-1, height))
+    return x.transpose(2, 3).flatten(0, 2)
 
 
 def _fill(x: Tensor, value: Tensor, dim: int, count: int) -> Tensor:
