@@ -22,7 +22,7 @@ TINY = PretrainConfig(sizes=(32, 64), shares=(0.5, 1.0), batch_sizes=(2, 2), pro
 
 def test_schedule() -> None:
     config = PretrainConfig(seconds=100, warmup=10, learning_rate=1.0)
-    assert [config.phase(value) for value in (0, 0.61, 0.62, 0.99, 1)] == [0, 0, 1, 1, 1]
+    assert [config.phase(value) for value in (0, 0.15, 0.59, 0.6, 1)] == [0, 1, 1, 2, 2]
     assert config.rate(4, 0) == pytest.approx(0.5)
     assert config.rate(50, 0.5) == pytest.approx(0.505) and config.rate(50, 1) == pytest.approx(0.01)
     assert config.progress(1_000, 25) == 0.25 and config.progress(0, 250) == 1

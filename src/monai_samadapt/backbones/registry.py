@@ -17,7 +17,7 @@ SAM21_URL = "https://dl.fbaipublicfiles.com/segment_anything_2/092824/"
 LICENCE = "Apache-2.0"
 WEIGHTS_FOLDER = Path(str(resources.files("monai_samadapt"))) / "weights"
 NANO_FILE = "sam_vit_nano.safetensors"
-NANO_SHA256: str | None = None
+NANO_SHA256: str | None = "ec27f4d3f0c624f36f92207e1caeac205acc448b0ce4a0e72a17af88684e7c58"
 
 
 @dataclass(frozen=True)

@@ -31,11 +31,11 @@ class PretrainConfig:
     """
 
     variant: str = "vit_nano"
-    sizes: tuple[int, ...] = (128, 256)
-    shares: tuple[float, ...] = (0.62, 1.0)
-    batch_sizes: tuple[int, ...] = (16, 8)
+    sizes: tuple[int, ...] = (64, 128, 256)
+    shares: tuple[float, ...] = (0.15, 0.6, 1.0)
+    batch_sizes: tuple[int, ...] = (16, 8, 4)
     prompts: int = 16
-    corrections: int = 3
+    corrections: int = 2
     learning_rate: float = 1e-3
     warmup: int = 200
     weight_decay: float = 0.05
