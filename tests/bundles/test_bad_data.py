@@ -86,8 +86,10 @@ def test_faulty_file_is_named(bundle: Any, ct_training: dict[str, Any], data: Pa
 
 @pytest.mark.parametrize("fault", ["missing image", "truncated image", "not finite", "channels"])
 def test_inference_names_a_faulty_file(bundle: Any, ct_run: Any, data: Path, tmp_path: Path, fault: str) -> None:
+    """Of five volumes the last is faulty: none is segmented."""
     _, spoil, _, problem = FAULTS[fault]
     path = data / "images" / "ct_004.nii.gz"
+    (data / "datalist.json").write_text(json.dumps({"test": [f"images/ct_{index:03d}.nii.gz" for index in range(5)]}))
     spoil(path)
     ids = {**ct_run.model, "dataset_dir": str(data)}
     error = bundle.refuse("inference+ct", output_dir=str(tmp_path / "pred"), **ids)

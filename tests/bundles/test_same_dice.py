@@ -15,7 +15,7 @@ from PIL import Image
 from monai_samadapt.labels import LabelSpec
 from monai_samadapt.metrics import case_metrics
 
-METRICS = ("dice", "iou", "hd95", "nsd", "sensitivity", "specificity", "truth_voxels", "pred_voxels")
+METRICS = ("dice", "iou", "hd95", "nsd", "sensitivity", "specificity", "auc", "truth_voxels", "pred_voxels")
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
@@ -56,12 +56,14 @@ def test_evaluation_of_the_validation_cases_gives_the_best_dice_of_training(ct_r
 def test_metrics_of_the_predicted_files_are_those_of_the_evaluation(
     bundle: Any, ct_run: Any, ct_data: Path, ct_report: Path, validation_datalist: Path, tmp_path: Path
 ) -> None:
-    bundle.run("inference+ct", output_dir=str(tmp_path), datalist=str(validation_datalist), **ct_run.model)
-    pred = nib.load(tmp_path / "images" / "ct_003_seg.nii.gz")
+    ids = {**ct_run.model, "datalist": str(validation_datalist), "probabilities": True}
+    bundle.run("inference+ct", output_dir=str(tmp_path), **ids)
+    pred, prob = (nib.load(tmp_path / "images" / f"ct_003_{kind}.nii.gz") for kind in ("seg", "prob"))
     truth = nib.load(ct_data / "labels" / "ct_003.nii.gz")
     spec = LabelSpec.parse(ct_run.ids["labels"])
     arrays = [np.asarray(item.dataobj)[None] for item in (pred, truth)]
-    rows = case_metrics(*arrays, [float(step) for step in truth.header.get_zooms()], spec)
+    scores = np.moveaxis(np.asarray(prob.dataobj), -1, 0)
+    rows = case_metrics(*arrays, [float(step) for step in truth.header.get_zooms()], spec, prob=scores)
     reported = read_csv(ct_report / "cases.csv")
     assert [row["label"] for row in reported] == [row["label"] for row in rows] == ct_run.ids["labels"]
     for found, row in zip(reported, rows, strict=True):

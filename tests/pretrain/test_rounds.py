@@ -1,11 +1,12 @@
-"""A training step: which objects get prompts, and what the prompts of a batch are."""
+"""A training step reaches the whole model and repeats for a seed."""
 
 from __future__ import annotations
 
 import torch
 
 from monai_samadapt.backbones import build_sam
-from monai_samadapt.pretrain.rounds import Scenes, choose_objects, first_prompts, training_loss
+from monai_samadapt.pretrain.rounds import training_loss
+from monai_samadapt.pretrain.scenes import Scenes
 
 
 def _scenes() -> Scenes:
@@ -14,26 +15,6 @@ def _scenes() -> Scenes:
     masks[0, 2, 40:44, 40:60] = True
     images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     return Scenes(images, masks, masks.flatten(2).any(2))
-
-
-def test_every_object_is_chosen_before_one_comes_twice() -> None:
-    valid = torch.tensor([[True, False, True, True], [False, False, True, False]])
-    chosen = choose_objects(valid, 6, torch.Generator().manual_seed(0))
-    assert sorted(chosen[0, :3].tolist()) == [0, 2, 3] and chosen[0, 3:].tolist() == chosen[0, :3].tolist()
-    assert chosen[1].tolist() == [2] * 6
-
-
-def test_first_prompts_are_clicks_in_and_boxes_around_their_objects() -> None:
-    scenes = _scenes()
-    prompts = first_prompts(scenes, 16, 16, torch.Generator().manual_seed(0))
-    assert prompts.labels[0].tolist() == [[1, -1]] * 8 + [[2, 3]] * 8
-    assert prompts.weight.tolist() == [[1.0] * 16, [0.0] * 16]
-    coverage = torch.nn.functional.avg_pool2d(scenes.masks.float(), 4)
-    for target in prompts.target[0]:
-        assert any(torch.equal(target, coverage[0, index]) for index in (0, 2))
-    for coordinates, target in zip(prompts.coordinates[0, :8, 0].long(), prompts.target[0, :8], strict=True):
-        index = 0 if torch.equal(target, coverage[0, 0]) else 2
-        assert scenes.masks[0, index, coordinates[1], coordinates[0]]
 
 
 def test_training_loss_reaches_every_parameter_and_repeats_for_a_seed() -> None:

@@ -16,7 +16,7 @@ from monai_samadapt.datasets.shapes import ShapesGenerator
 from monai_samadapt.errors import OneLineExit, SamAdaptError
 from monai_samadapt.pretrain.config import PretrainConfig
 from monai_samadapt.pretrain.export import export
-from monai_samadapt.pretrain.rounds import Scenes
+from monai_samadapt.pretrain.scenes import Scenes
 from monai_samadapt.pretrain.train import Runtime, train
 
 

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.pretrain.config import PretrainConfig
-from monai_samadapt.pretrain.rounds import Scenes, training_loss
+from monai_samadapt.pretrain.rounds import training_loss
+from monai_samadapt.pretrain.scenes import Scenes
 from monai_samadapt.pretrain.state import RunState
 
 Source = Callable[[int, int, int], Scenes]  # (side, images, seed) -> scenes

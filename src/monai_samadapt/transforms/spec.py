@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from monai.transforms import Compose, Transform
 
@@ -75,6 +75,11 @@ class DataSpec:
     def output_ext(self) -> str:
         """Suffix of the files predictions are saved to, unless asked otherwise."""
         return self.chain.formats[0]
+
+    @property
+    def metric_spacing(self) -> Literal["affine"] | None:
+        """``affine`` where the files have a voxel size in mm; None for pictures, whose distances are in pixels."""
+        return "affine" if self.modality == "ct" else None
 
     def items_per_batch(self, batch_size: int, samples_per_volume: int) -> int:
         """How many items of the data list make a batch of about ``batch_size`` images: a volume gives several."""

@@ -1,0 +1,95 @@
+"""Checks of settings, weights and files; each raises an error that names key, value and remedy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from monai_samadapt.backbones import build_sam
+from monai_samadapt.backbones.loading import read_state
+from monai_samadapt.backbones.resolve import resolve_checkpoint
+from monai_samadapt.backbones.variants import variant_of
+from monai_samadapt.datasets import check_files
+from monai_samadapt.datasets.split import PATH_KEYS
+from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.files import atomic_path
+from monai_samadapt.transforms import DataSpec
+
+Items = Sequence[dict[str, Any]]
+
+
+def check_device(device: str) -> None:
+    """Refuse an unknown device, and CUDA where there is none."""
+    try:
+        torch.device(device)
+    except RuntimeError as error:
+        raise SamAdaptError("device", device, "unknown device", "give cpu, cuda or cuda:1") from error
+    if str(device).startswith("cuda") and not torch.cuda.is_available():
+        raise SamAdaptError("device", str(device), "no CUDA device is available", "set device to cpu")
+
+
+def check_network(variant: str, image_size: int) -> None:
+    """Refuse an unknown variant or an image size it cannot have; on the meta device this costs next to nothing."""
+    with torch.device("meta"):
+        build_sam(variant, image_size, None)
+
+
+def check_base(checkpoint: str, variant: str) -> None:
+    """Refuse base weights of another variant before the network is built."""
+    check_path("checkpoint", checkpoint)
+    path = resolve_checkpoint(checkpoint, "sam", variant).path
+    if path is not None and (found := variant_of(read_state(path))) != variant:
+        remedy = f"set variant to {found} or give the weights of {variant}"
+        raise SamAdaptError("checkpoint", checkpoint, f"holds {found or 'no SAM'}, not {variant}", remedy)
+
+
+def check_settings(spec: DataSpec, description: Path) -> None:
+    """Refuse settings that differ from those the model beside ``description`` was trained with."""
+    if not description.is_file():
+        return
+    trained = json.loads(description.read_text())["preprocessing"]
+    for key, value in spec.to_dict().items():
+        # compared as text, since the order of labels counts
+        if key in trained and json.dumps(trained[key]) != json.dumps(value):
+            raise SamAdaptError(key, value, f"the model was trained with {trained[key]!r}", f"pass --{key} as trained")
+
+
+def check_items(cases: Items, spec: DataSpec, memory: Path | None = None) -> None:
+    """Read every image and label once; files that passed before, by ``memory``, and did not change are left out."""
+    passed = set(json.loads(memory.read_text())) if memory is not None and memory.is_file() else set()
+    prints = {_fingerprint(item, spec): item for item in cases}
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(spec.check_item, [item for key, item in prints.items() if key not in passed]))
+    if memory is not None:
+        with atomic_path(memory) as temporary:
+            temporary.write_text(json.dumps(sorted(prints)))
+
+
+def _fingerprint(item: dict[str, Any], spec: DataSpec) -> str:
+    check_files(item)
+    stats = [(item[key], Path(item[key]).stat()) for key in PATH_KEYS if key in item]
+    files = [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats]
+    return json.dumps([files, spec.to_dict()], sort_keys=True)
+
+
+def check_counts(counts: Mapping[str, int]) -> None:
+    """Refuse numbers below 1."""
+    for key, value in counts.items():
+        if not isinstance(value, int) or value < 1:
+            raise SamAdaptError(key, value, "is no positive number", "give 1 or more")
+
+
+def check_path(key: str, value: str | None) -> None:
+    """Refuse a path that MONAI's configuration would have changed."""
+    check_hash(key, value, "rename the folder so that it has no '#'")
+
+
+def check_hash(key: str, value: str | None, remedy: str) -> None:
+    """Refuse a text that had, or has, a ``#``."""
+    if value is not None and ("::" in str(value) or "#" in str(value)):
+        raise SamAdaptError(key, value, "MONAI's configuration reads '#' as '::'", remedy)
