@@ -127,7 +127,8 @@ def main() -> None:
     record = {"arguments": {key: str(value) for key, value in vars(options).items()}, "results": results}
     (options.output / "result.json").write_text(json.dumps(record, indent=2) + "\n")
     for result in results:
-        print(result["method"], f"{result['seconds']} s", json.dumps(result["summary"].get("overall", {}).get("dice")))
+        dice = result["summary"]["overall"]["metrics"]["dice"]
+        print(f"{result['method']}: Dice {dice['mean']:.3f} {dice['ci95']} (N {dice['n']}), {result['seconds']} s")
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def inference(bundle: Any) -> dict[str, Any]:
 
 
 def test_files_of_a_bundle_are_there(bundle: Any) -> None:
-    for name in ("LICENSE", "docs/README.md", "docs/data_license.txt", "models", "configs/logging.conf"):
+    for name in ("LICENSE", "docs/README.md", "docs/data_license.txt", "models/README.md", "configs/logging.conf"):
         assert (bundle.root / name).exists(), name
 
 
