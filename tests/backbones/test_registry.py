@@ -99,9 +99,9 @@ def test_names_of_a_family_and_variant() -> None:
 
 def _embed(folder: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, digest: str | None) -> WeightsEntry:
     folder.mkdir()
-    (folder / registry.NANO_FILE).write_bytes(content)
+    (folder / "sam_vit_nano.safetensors").write_bytes(content)
     monkeypatch.setattr(registry, "WEIGHTS_FOLDER", folder)
-    monkeypatch.setattr(registry, "NANO_SHA256", digest)
+    monkeypatch.setitem(registry.NANO_SHA256, "sam_vit_nano", digest)
     (entry,) = embedded_entries(folder)
     monkeypatch.setitem(REGISTRY, entry.name, entry)
     return entry

@@ -6,6 +6,9 @@ state-dict keys (see :func:`monai_samadapt.backbones.sam.fuse`).
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from segment_anything.modeling.image_encoder import Attention, Block
@@ -22,46 +25,58 @@ class FusedAttention(Attention):  # type: ignore[misc]
     .. math:: q' = [s\,q,\; q R_h^T,\; q R_w^T], \qquad k' = [k,\; \text{onehot(row)},\; \text{onehot(column)}]
 
     with scale 1. ``v`` is padded with zeros to the same length, as flash kernels need equal lengths.
+
+    Upstream pads the normalised tokens of a cut window with zeros, so that all its padding has the same key and value,
+    the bias, and differs in position only. Over a rectangle of padding the softmax's sum is then a product, and the
+    rectangle is one key, whose logit is :math:`s\,q \cdot k + \log\sum_r e^{q R_h} + \log\sum_c e^{q R_w}`.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend within ``x`` of shape (B, H, W, C); returns the same shape."""
         q, k, v = self.project(x).unbind(3)
-        return self.proj(self.attend(q, k, v))
+        return self.proj(self.attend(q, k, v, x.shape[1:3]))
 
     def project(self, x: Tensor) -> Tensor:
         """Queries, keys and values of tokens (B, H, W, C): (B, H, W, 3, heads, C / heads)."""
         return self.qkv(x).unflatten(-1, (3, self.num_heads, -1))
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, size: Sequence[int]) -> Tensor:
         """Attend before the output projection.
 
         Args:
-            q: queries (B, h, w, heads, c): the first rows and columns of the grid of keys, or all of it.
-            k, v: keys and values (B, H, W, heads, c).
+            q, k, v: (B, h, w, heads, c).
+            size: rows and columns of the grid these tokens are the upper left part of; the rest is padding.
 
         Returns:
             (B, h, w, heads * c).
         """
         b, h, w, heads, dim = q.shape
-        q, k = self._augment(q, k) if self.use_rel_pos else (q * self.scale, k)
-        v = F.pad(v, (0, k.shape[-1] - dim))
+        queries, keys = [q * self.scale], [k]
+        if self.use_rel_pos:
+            by_row = torch.einsum("bijnc,ikc->bijnk", q, _relative(self.rel_pos_h, h, size[0]).to(q.dtype))
+            by_column = torch.einsum("bijnc,jkc->bijnk", q, _relative(self.rel_pos_w, w, size[1]).to(q.dtype))
+            queries += [by_row[..., :h], by_column[..., :w]]
+            keys += [place.expand(b, h, w, heads, -1) for place in _places(h, w, q)]
+            of_padding = _padding_logits(by_row, by_column, h, w)
+        else:
+            of_padding = _padding_counts(q, size)
         # (B, heads, tokens, c)
-        q, k, v = (item.flatten(1, 2).transpose(1, 2) for item in (q, k, v))
+        q, k, v = (_by_head(torch.cat(parts, dim=-1)) for parts in (queries + of_padding, keys, [v]))
+        if of_padding:
+            k, v = self._with_padding(F.pad(k, (0, len(of_padding))), v, len(of_padding))
+        v = F.pad(v, (0, q.shape[-1] - dim))
         out = F.scaled_dot_product_attention(q, k, v, scale=1.0)[..., :dim]
         return out.transpose(1, 2).reshape(b, h, w, heads * dim)
 
-    def _augment(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
-        b, h, w, heads, _ = q.shape
-        rows, columns = k.shape[1:3]
-        by_row = torch.einsum("bijnc,ikc->bijnk", q, _relative(self.rel_pos_h, h, rows).to(q.dtype))
-        by_column = torch.einsum("bijnc,jkc->bijnk", q, _relative(self.rel_pos_w, w, columns).to(q.dtype))
-        row_of = torch.eye(rows, dtype=q.dtype, device=q.device)[:, None, None].expand(rows, columns, heads, rows)
-        column_of = torch.eye(columns, dtype=q.dtype, device=q.device)[None, :, None].expand(
-            rows, columns, heads, columns
-        )
-        position = torch.cat([row_of, column_of], dim=-1).expand(b, -1, -1, -1, -1)
-        return torch.cat([q * self.scale, by_row, by_column], dim=-1), torch.cat([k, position], dim=-1)
+    def _with_padding(self, k: Tensor, v: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """Add one key and value for each rectangle of padding to keys and values (B, heads, tokens, c)."""
+        dim = v.shape[-1]
+        bias = self.qkv.bias.to(v.dtype).unflatten(0, (3, self.num_heads, dim))
+        own = torch.eye(count, dtype=k.dtype, device=k.device).expand(self.num_heads, -1, -1)
+        key = F.pad(bias[1, :, None], (0, k.shape[-1] - dim - count)).expand(-1, count, -1)
+        key = torch.cat([key, own], dim=-1).expand(k.shape[0], -1, -1, -1)
+        value = bias[2, :, None].expand(v.shape[0], -1, count, -1)
+        return torch.cat([k, key], dim=2), torch.cat([v, value], dim=2)
 
 
 def _relative(table: Tensor, queries: int, keys: int) -> Tensor:
@@ -70,48 +85,73 @@ def _relative(table: Tensor, queries: int, keys: int) -> Tensor:
     return table[place[:queries, None] - place[None, :] + keys - 1]
 
 
-class FusedBlock(Block):  # type: ignore[misc]
-    """A ViT block that computes nothing for the padding of its windows but what the real tokens see of it.
+def _places(h: int, w: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """One-hot rows (h, 1, 1, h) and columns (w, 1, w)."""
+    row, column = (torch.eye(count, dtype=like.dtype, device=like.device) for count in (h, w))
+    return row[:, None, None], column[:, None]
 
-    Upstream pads the normalised tokens with zeros to whole windows. The projection of a zero token is the bias: the
-    keys and values of padding are filled in from it, and its queries, whose outputs are cut off, are left out.
-    """
+
+def _padding_logits(by_row: Tensor, by_column: Tensor, h: int, w: int) -> list[Tensor]:
+    """Position logits (B, h, w, heads, 1) of the padding: all rows right of column w, then the rest below row h."""
+    logits = []
+    if w < by_column.shape[-1]:
+        logits.append(_log_sum(by_row) + _log_sum(by_column[..., w:]))
+    if h < by_row.shape[-1]:
+        logits.append(_log_sum(by_row[..., h:]) + _log_sum(by_column[..., :w]))
+    return logits
+
+
+def _padding_counts(q: Tensor, size: Sequence[int]) -> list[Tensor]:
+    """Without relative positions all padding is the same: one logit, the logarithm of its count."""
+    b, h, w, heads, _ = q.shape
+    padding = size[0] * size[1] - h * w
+    return [q.new_full((b, h, w, heads, 1), math.log(padding))] if padding else []
+
+
+def _log_sum(logits: Tensor) -> Tensor:
+    return torch.logsumexp(logits, dim=-1, keepdim=True).to(logits.dtype)
+
+
+def _by_head(x: Tensor) -> Tensor:
+    """(B, h, w, heads, c) -> (B, heads, h * w, c)."""
+    return x.flatten(1, 2).transpose(1, 2)
+
+
+class FusedBlock(Block):  # type: ignore[misc]
+    """A ViT block that computes with the real tokens of its windows only; see :class:`FusedAttention` for padding."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map tokens (B, H, W, C) to (B, H, W, C)."""
         projected = self.attn.project(self.norm1(x))
-        attention = self.attn.attend(*projected.unbind(3)) if self.window_size == 0 else self._windows(projected)
+        if self.window_size == 0:
+            q, k, v = projected.unbind(3)
+            attention = self.attn.attend(q, k, v, x.shape[1:3])
+        else:
+            attention = self._windows(projected)
         x = x + self.attn.proj(attention)
         return x + self.mlp(self.norm2(x))
 
     def _windows(self, projected: Tensor) -> Tensor:
-        _, h, w, _, heads, _ = projected.shape
-        size = self.window_size
-        bias = self.attn.qkv.bias.to(projected.dtype).unflatten(0, (3, heads, -1))
-        q, k, v = projected.unbind(3)
-        k, v = (_fill(_fill(x, pad, 2, -w % size), pad, 1, -h % size) for x, pad in ((k, bias[1]), (v, bias[2])))
-        tiles = zip(_tiles(q, h, w, size), _tiles(k, h, w, size), _tiles(v, h, w, size), strict=True)
-        rows = [torch.cat([self._tile(*tile) for tile in zip(*row, strict=True)], dim=2) for row in tiles]
+        rows = [torch.cat([self._tile(tile) for tile in row], dim=2) for row in _tiles(projected, self.window_size)]
         return torch.cat(rows, dim=1)
 
-    def _tile(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Attend in the windows of one tile: q has its real tokens (B, rows, columns, heads, c), k and v all tokens."""
+    def _tile(self, projected: Tensor) -> Tensor:
+        """Attend in the windows of one tile (B, rows, columns, 3, heads, c), which all have the same real tokens."""
         size = self.window_size
-        count = (k.shape[1] // size, k.shape[2] // size)
-        height, width = q.shape[1] // count[0], q.shape[2] // count[1]
-        k, v = _partition(k, size, size), _partition(v, size, size)
-        out = self.attn.attend(_partition(q, height, width), k, v).unflatten(0, (-1, *count))
+        height, width = (min(count, size) for count in projected.shape[1:3])
+        count = (projected.shape[1] // height, projected.shape[2] // width)
+        q, k, v = _partition(projected, height, width).unbind(3)
+        out = self.attn.attend(q, k, v, (size, size)).unflatten(0, (-1, *count))
         # (B, window rows, window columns, height, width, C) -> (B, rows, columns, C)
         return out.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 
-def _tiles(x: Tensor, h: int, w: int, size: int) -> list[list[Tensor]]:
-    """Split tokens (B, h, w, …), padded or not, into the whole windows and those cut at the lower and right edge.
+def _tiles(x: Tensor, size: int) -> list[list[Tensor]]:
+    """Split tokens (B, H, W, …) into the whole windows and those cut at the lower and right edge.
 
     Splitting, unlike slicing, has a cheap backward pass.
     """
-    splits = [[n - n % size, length - n + n % size] for n, length in ((h, x.shape[1]), (w, x.shape[2]))]
-    heights, widths = ([part for part in parts if part] for parts in splits)
+    heights, widths = ([part for part in (n - n % size, n % size) if part] for n in x.shape[1:3])
     return [list(band.split(widths, dim=2)) for band in x.split(heights, dim=1)]
 
 
@@ -119,14 +159,6 @@ def _partition(x: Tensor, height: int, width: int) -> Tensor:
     """Cut (B, H, W, …) into windows (B * windows, height, width, …)."""
     x = x.unflatten(2, (-1, width)).unflatten(1, (-1, height))
     return x.transpose(2, 3).flatten(0, 2)
-
-
-def _fill(x: Tensor, value: Tensor, dim: int, count: int) -> Tensor:
-    if count == 0:
-        return x
-    shape = list(x.shape)
-    shape[dim] = count
-    return torch.cat([x, value.expand(shape)], dim=dim)
 
 
 class FusedDecoderAttention(DecoderAttention):  # type: ignore[misc]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
+from zipfile import is_zipfile
 
 import torch
 import torch.nn.functional as F
@@ -14,14 +16,18 @@ from monai_samadapt.backbones.variants import variant_of
 from monai_samadapt.errors import SamAdaptError
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
+def read_state(path: Path, mapped: bool = False) -> dict[str, Tensor]:
     """Read a state dict from a ``.safetensors`` or PyTorch file, on the CPU in float32.
+
+    Args:
+        path: of the file.
+        mapped: leave the values in the file until they are used: to look at names and shapes only.
 
     Raises:
         SamAdaptError: when the file cannot be read or holds no state dict.
     """
     try:
-        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+        state = load_file(path) if path.suffix == ".safetensors" else _load(path, mapped)
     except Exception as error:
         problem = f"cannot be read as weights ({str(error).splitlines()[0][:120]})"
         raise SamAdaptError("checkpoint", str(path), problem, "give a .pth, .pt or .safetensors state dict") from error
@@ -29,6 +35,11 @@ def read_state(path: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise SamAdaptError("checkpoint", str(path), "holds no flat state dict", "give SAM's own weights file")
     return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+
+
+def _load(path: Path, mapped: bool) -> Any:
+    """PyTorch can map the files it writes since version 1.6, which are zip archives."""
+    return torch.load(path, "cpu", weights_only=True, mmap=mapped and is_zipfile(path))
 
 
 def load_sam_state(sam: nn.Module, state: dict[str, Tensor], variant: str, source: object) -> None:
@@ -40,18 +51,28 @@ def load_sam_state(sam: nn.Module, state: dict[str, Tensor], variant: str, sourc
     Raises:
         SamAdaptError: for weights of another variant, missing, unexpected or misshapen keys.
     """
+    expected = sam.state_dict()
+    fitted = {key: _fit(key, value, expected[key].shape) if key in expected else value for key, value in state.items()}
+    load_strictly(sam, fitted, variant, source)
+
+
+def load_strictly(model: nn.Module, state: dict[str, Tensor], variant: str, source: object) -> None:
+    """Load a state dict of SAM or SAM2 whose keys and shapes must be those of ``model``.
+
+    Raises:
+        SamAdaptError: for weights of another variant, missing, unexpected or misshapen keys.
+    """
     if (found := variant_of(state)) not in (None, variant):
         remedy = f"set variant to {found} or give the weights of {variant}"
         raise SamAdaptError("checkpoint", str(source), f"holds {found}, not {variant}", remedy)
-    expected = sam.state_dict()
-    fitted = {key: _fit(key, value, expected[key].shape) if key in expected else value for key, value in state.items()}
-    wrong = sorted(key for key in fitted if key in expected and fitted[key].shape != expected[key].shape)
-    missing, extra = sorted(expected.keys() - fitted.keys()), sorted(fitted.keys() - expected.keys())
+    expected = model.state_dict()
+    wrong = sorted(key for key in state if key in expected and state[key].shape != expected[key].shape)
+    missing, extra = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
     if missing or extra or wrong:
         parts = [("missing", missing), ("unexpected", extra), ("misshapen", wrong)]
         problem = ", ".join(f"{len(keys)} {name} keys (first {keys[0]})" for name, keys in parts if keys)
-        raise SamAdaptError("checkpoint", str(source), problem, f"give the weights of SAM {variant}")
-    sam.load_state_dict(fitted, strict=True, assign=True)
+        raise SamAdaptError("checkpoint", str(source), problem, f"give the weights of {variant}")
+    model.load_state_dict(state, strict=True, assign=True)
 
 
 def _fit(key: str, value: Tensor, shape: torch.Size) -> Tensor:

@@ -7,7 +7,7 @@ could be named gives it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -16,8 +16,10 @@ SAM2_URL = "https://dl.fbaipublicfiles.com/segment_anything_2/072824/"
 SAM21_URL = "https://dl.fbaipublicfiles.com/segment_anything_2/092824/"
 LICENCE = "Apache-2.0"
 WEIGHTS_FOLDER = Path(str(resources.files("monai_samadapt"))) / "weights"
-NANO_FILE = "sam_vit_nano.safetensors"
-NANO_SHA256: str | None = "ec27f4d3f0c624f36f92207e1caeac205acc448b0ce4a0e72a17af88684e7c58"
+NANO_SHA256 = {
+    "sam_vit_nano": "81c49e4e6f7fe3ae1313a2763bd24bc5b2c3fbf0357d144cce6e72c480369e23",
+    "sam2.1_hiera_nano": None,
+}
 
 
 @dataclass(frozen=True)
@@ -100,12 +102,17 @@ SAM21 = (
 
 
 def embedded_entries(folder: Path = WEIGHTS_FOLDER) -> tuple[WeightsEntry, ...]:
-    """The weights that come with the package; none when their file is not in ``folder``."""
-    path = folder / NANO_FILE
-    if not path.is_file():
-        return ()
-    size = path.stat().st_size
-    return (WeightsEntry("sam_vit_nano", "sam", "vit_nano", None, NANO_SHA256, size, embedded=NANO_FILE),)
+    """The weights that come with the package, made by this project; without those whose file is not in ``folder``."""
+    nano = (
+        WeightsEntry("sam_vit_nano", "sam", "vit_nano", None, None, None),
+        WeightsEntry("sam2.1_hiera_nano", "sam2", "hiera_nano", None, None, None, version="2.1"),
+    )
+    files = {entry: folder / f"{entry.name}.safetensors" for entry in nano}
+    return tuple(
+        replace(entry, sha256=NANO_SHA256[entry.name], size=path.stat().st_size, embedded=path.name)
+        for entry, path in files.items()
+        if path.is_file()
+    )
 
 
 REGISTRY: dict[str, WeightsEntry] = {entry.name: entry for entry in (*embedded_entries(), *SAM, *SAM2, *SAM21)}

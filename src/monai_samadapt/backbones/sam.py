@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -13,6 +12,7 @@ from segment_anything.modeling.transformer import Attention as DecoderAttention
 from torch import nn
 
 from monai_samadapt.backbones.attention import FusedAttention, FusedBlock, FusedDecoderAttention
+from monai_samadapt.backbones.base import LoadedBase, zeros_on
 from monai_samadapt.backbones.encoder import FusedImageEncoder
 from monai_samadapt.backbones.loading import load_sam_state, read_state, state_sha256
 from monai_samadapt.backbones.resolve import resolve_checkpoint
@@ -28,24 +28,6 @@ FUSED_CLASSES: dict[type[nn.Module], type[nn.Module]] = {
     Attention: FusedAttention,
     DecoderAttention: FusedDecoderAttention,
 }
-
-
-@dataclass(frozen=True)
-class LoadedBase:
-    """Where the frozen weights of a network came from; written into ``adapter.json``.
-
-    Attributes:
-        variant, image_size: what was built.
-        checkpoint: registry name, path, or ``random``.
-        sha256: of the weights file; for a random base, of the initial state.
-        seed: of a random base.
-    """
-
-    variant: str
-    image_size: int
-    checkpoint: str
-    sha256: str
-    seed: int | None = None
 
 
 def build_sam(variant: str, image_size: int, checkpoint: str | None, seed: int = 0) -> Sam:
@@ -76,7 +58,7 @@ def build_sam(variant: str, image_size: int, checkpoint: str | None, seed: int =
     with torch.device("meta"):
         sam = _assemble(sizes, image_size)
     if checkpoint is None:
-        sam = sam if target.type == "meta" else _zeros(sam, target)
+        sam = sam if target.type == "meta" else zeros_on(sam, target)
         return _finish(sam, None)
     resolved = resolve_checkpoint(checkpoint, "sam", variant)
     assert resolved.path is not None
@@ -103,14 +85,6 @@ def _assemble(sizes: SamVariant, image_size: int) -> Sam:
         transformer_dim=sizes.decoder_dim, transformer=transformer, iou_head_hidden_dim=sizes.iou_hidden_dim
     )
     return Sam(encoder, prompts, decoder, list(PIXEL_MEAN), list(PIXEL_STD))
-
-
-def _zeros(sam: Sam, device: torch.device) -> Sam:
-    sam.to_empty(device=device)
-    with torch.no_grad():
-        for tensor in sam.state_dict().values():
-            tensor.zero_()
-    return sam
 
 
 def _finish(sam: Sam, base: LoadedBase | None) -> Sam:
