@@ -97,6 +97,13 @@ class LabelSpec:
             target[mask] = index + 1
         return target
 
+    def masks(self, target: torch.Tensor) -> torch.Tensor:
+        """Turn a batch of targets, (B, 1, …) or for overlapping labels (B, K, …), into bool masks (B, K, …)."""
+        if not self.exclusive:
+            return target > 0
+        values = torch.arange(1, self.num_labels + 1, device=target.device)
+        return target == values.view(1, -1, *(1,) * (target.ndim - 2))
+
     def _groups(self, array: torch.Tensor, file: object) -> tuple[tuple[int, ...], ...]:
         found = _found(array)
         if self.by_name and self.num_labels == 1 and found <= {0.0, 255.0}:

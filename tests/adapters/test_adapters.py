@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+from segment_anything.modeling.common import MLPBlock
 from torch import nn
 
-from monai_samadapt.adapters import LoRAConfig, SVDConfig, inject
+from monai_samadapt.adapters import BottleneckConfig, LoRAConfig, SVDConfig, inject
 from monai_samadapt.adapters.inject import Adapters
 from monai_samadapt.adapters.svd_factors import factorise
 from monai_samadapt.errors import SamAdaptError
@@ -20,6 +21,7 @@ KINDS = {
     "svd conv3": (SVDConfig, {}),
     "lora": (LoRAConfig, {"rank": 3, "alpha": 6.0}),
     "lora q v": (LoRAConfig, {"rank": 2, "parts": (0, 2), "num_parts": 3, "init": "gaussian"}),
+    "bottleneck": (BottleneckConfig, {"width": 3, "scale": 0.5}),
 }
 
 
@@ -29,6 +31,8 @@ def make(kind: str) -> tuple[nn.Sequential, torch.Tensor]:
         return nn.Sequential(nn.Conv2d(5, 4, 1, bias=False)), torch.randn(2, 5, 6, 6)
     if kind == "svd conv3":
         return nn.Sequential(nn.Conv2d(3, 40, 3, padding=1, stride=2)), torch.randn(2, 3, 6, 6)
+    if kind == "bottleneck":
+        return nn.Sequential(MLPBlock(7, 12)), torch.randn(2, 5, 7)
     return nn.Sequential(nn.Linear(7, 12)), torch.randn(2, 5, 7)
 
 
@@ -65,12 +69,6 @@ class TestBehaviour:
         for _ in range(2):
             adapters.unmerge()
         assert torch.equal(model(x), before)
-
-    def test_merged_weight_in_a_plain_layer(self, kind: str) -> None:
-        model, plain, x, adapters = adapt(kind)
-        with torch.no_grad():
-            plain[0].weight.copy_(adapters.layers["0"].compose_weight())
-        assert torch.allclose(plain(x), model(x), atol=1e-5)
 
     def test_gradients_reach_exactly_the_adapter(self, kind: str) -> None:
         model, _, x, adapters = adapt(kind)
@@ -110,6 +108,14 @@ class TestBehaviour:
         adapters.merge()
         after = model.state_dict()
         assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize("kind", KINDS.keys() - {"bottleneck"})
+def test_merged_weight_in_a_plain_layer(kind: str) -> None:
+    model, plain, x, adapters = adapt(kind)
+    with torch.no_grad():
+        plain[0].weight.copy_(adapters.layers["0"].compose_weight())
+    assert torch.allclose(plain(x), model(x), atol=1e-5)
 
 
 def test_svd_gradient_is_the_closed_form() -> None:
@@ -158,6 +164,35 @@ def test_lora_values_by_hand() -> None:
     assert sum(value.numel() for value in adapters.parameters().values()) == 2 * (2 + 2)
 
 
+def test_bottleneck_values_by_hand() -> None:
+    """x = 2, D = 1, U = 3, s = 0.5 beside an MLP of zeros: 0.5 * 3 * GELU(2), with GELU(2) = 2 * 0.97725."""
+    model = nn.Sequential(MLPBlock(1, 4))
+    layer: Any = inject(model, BottleneckConfig(("0",), width=1)).layers["0"]
+    with torch.no_grad():
+        for value in model.parameters():
+            value.zero_()
+        layer.down.weight.fill_(1)
+        layer.up.weight.fill_(3)
+        layer.up.bias.fill_(0.2)
+    assert model(torch.tensor([[2.0]])).item() == pytest.approx(1.5 * 2 * 0.977250 + 0.1, abs=1e-5)
+    assert sum(value.numel() for value in layer.adapter_parameters().values()) == 1 + 1 + 1 + 1
+
+
+def test_merged_bottleneck_is_one_wider_mlp() -> None:
+    model, _, x, adapters = adapt("bottleneck")
+    layer: Any = adapters.layers["0"]
+    wide = MLPBlock(7, 12 + 3)
+    wide.load_state_dict(
+        {
+            "lin1.weight": layer.compose_weight(),
+            "lin1.bias": torch.cat([layer.lin1.bias, layer.down.bias]),
+            "lin2.weight": layer.compose_output(),
+            "lin2.bias": layer.lin2.bias + 0.5 * layer.up.bias,
+        }
+    )
+    assert torch.allclose(wide(x), model(x), atol=1e-5)
+
+
 def test_lora_gaussian_has_variance_one_over_rank() -> None:
     model = nn.Sequential(nn.Linear(4000, 8))
     layer: Any = inject(model, LoRAConfig(("0",), rank=16, init="gaussian")).layers["0"]
@@ -191,6 +226,8 @@ def test_factors_of_a_rank_deficient_matrix() -> None:
         (lambda: LoRAConfig(("0",), parts=(3,), num_parts=3), "parts"),
         (lambda: inject(make("lora")[0], SVDConfig(("1",))), "no such module"),
         (lambda: inject(nn.Sequential(nn.ReLU()), SVDConfig(("0",))), "ReLU cannot be adapted"),
+        (lambda: BottleneckConfig(("0",), width=0), "width=0"),
+        (lambda: inject(nn.Sequential(MLPBlock(2, 2, nn.ReLU)), BottleneckConfig(("0",))), "ReLU'.*no GELU"),
         (lambda: inject(make("lora")[0], LoRAConfig(("0",), num_parts=5)), "does not divide 12"),
     ],
 )

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from segment_anything.modeling.common import MLPBlock
 from torch import Tensor, nn
 
 from monai_samadapt.adapters.base import AdapterConfig, AdapterLayer
+from monai_samadapt.adapters.bottleneck import BottleneckConfig, BottleneckMLP
 from monai_samadapt.adapters.lora import LoRAConfig, LoRALinear
 from monai_samadapt.adapters.svd import SVDConfig, SVDConv2d, SVDLinear
 from monai_samadapt.errors import SamAdaptError
@@ -17,6 +19,7 @@ LAYERS: dict[tuple[type[AdapterConfig], type[nn.Module]], Any] = {
     (SVDConfig, nn.Linear): SVDLinear,
     (SVDConfig, nn.Conv2d): SVDConv2d,
     (LoRAConfig, nn.Linear): LoRALinear,
+    (BottleneckConfig, MLPBlock): BottleneckMLP,
 }
 
 
@@ -98,7 +101,7 @@ def inject(model: nn.Module, config: AdapterConfig, factors: Mapping[str, Any] |
         kind = LAYERS.get((type(config), type(old)))
         if kind is None:
             problem = f"{type(old).__name__} cannot be adapted by {type(config).__name__}"
-            raise SamAdaptError("targets", name, problem, "name a Linear (SVD: or Conv2d) that has no adapter yet")
+            raise SamAdaptError("targets", name, problem, "name a layer of that kind that has no adapter yet")
         extra = () if factors is None else (factors[name],)
         layers[name] = kind.replace(old, config, *extra)
         parent, _, child = name.rpartition(".")

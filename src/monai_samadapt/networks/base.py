@@ -6,7 +6,7 @@ from abc import abstractmethod
 from dataclasses import asdict
 from typing import Any
 
-from segment_anything.modeling import Sam
+import torch
 from torch import Tensor, nn
 
 from monai_samadapt.adapters import Adapters, ParameterReport
@@ -21,17 +21,23 @@ class SegmentationNetwork(nn.Module):
     input size.
 
     Attributes:
-        sam: the adapted SAM.
+        family: ``sam`` or ``sam2``, which the method adapts; None for a network of its own.
+        sam: the adapted SAM or SAM2.
         adapters: its adapter layers.
         label_spec: the labels of the output channels.
         settings: the arguments it was built with that its weights depend on, without the checkpoint.
+        added_modules: what the method adds to SAM's own modules, in words; then upstream cannot load its weights.
+        activation: from logits to probabilities: ``sigmoid`` of each, or ``softmax`` over background and labels.
         weights_loaded: whether the weights are a base's or a state dict's; False for a network built to be loaded.
     """
 
     method: str
+    family: str | None = "sam"
+    added_modules: str = ""
+    activation: str = "sigmoid"
     variant: str
     settings: dict[str, Any]
-    sam: Sam
+    sam: Any
     adapters: Adapters
 
     def __init__(self, label_spec: LabelSpec, image_size: int) -> None:
@@ -76,7 +82,6 @@ class SegmentationNetwork(nn.Module):
         logits = self.segment(slices, points, point_labels, boxes, label_ids)
         return logits.unflatten(0, (-1, depth)).movedim(1, -1)
 
-    @abstractmethod
     def segment(
         self,
         image: Tensor,
@@ -86,6 +91,31 @@ class SegmentationNetwork(nn.Module):
         label_ids: Tensor | None,
     ) -> Tensor:
         """Segment images (B, 3, S, S); see :meth:`forward`."""
+        return self.decode(self.encode(image), points, point_labels, boxes, label_ids)
+
+    def encode(self, image: Tensor) -> Any:
+        """Features of images (B, 3, S, S), for any number of calls of :meth:`decode`.
+
+        Raises:
+            NotImplementedError: for a network without prompts, which segments in one go.
+        """
+        raise NotImplementedError(f"{self.method} takes no prompts")
+
+    def decode(
+        self,
+        features: Any,
+        points: Tensor | None = None,
+        point_labels: Tensor | None = None,
+        boxes: Tensor | None = None,
+        label_ids: Tensor | None = None,
+    ) -> Tensor:
+        """Logits (B, C, S, S) from the features of B images; see :meth:`forward`."""
+        raise NotImplementedError(f"{self.method} takes no prompts")
+
+    @property
+    def promptable(self) -> bool:
+        """Whether the network has :meth:`encode` and :meth:`decode`."""
+        return type(self).encode is not SegmentationNetwork.encode
 
     @abstractmethod
     def trainable_parts(self) -> dict[str, dict[str, nn.Parameter]]:
@@ -98,6 +128,10 @@ class SegmentationNetwork(nn.Module):
     @abstractmethod
     def parameter_report(self) -> ParameterReport:
         """Counts of trained parameters by part, and their share of the base."""
+
+    def start_report(self) -> str:
+        """What a training run prints first."""
+        return f"{self.method} {self.parameter_report()}"
 
     def method_buffers(self) -> dict[str, Tensor]:
         """Tensors that are not trained by gradients and that the base weights do not hold."""
@@ -143,10 +177,20 @@ class SegmentationNetwork(nn.Module):
 
     def set_execution(self, activation_checkpointing: bool, compile_blocks: bool) -> None:
         """Choose how the encoder's blocks run: recomputed in the backward pass, compiled, or both."""
-        self.sam.image_encoder.activation_checkpointing = activation_checkpointing
+        self.encoder.activation_checkpointing = activation_checkpointing
         if compile_blocks:
-            for block in self.sam.image_encoder.blocks:
+            for block in self.encoder.blocks:
                 block.compile()
+
+    @property
+    def encoder(self) -> Any:
+        """The part with ``blocks`` and ``activation_checkpointing``."""
+        return self.sam.image_encoder
+
+
+def with_background(logits: Tensor, label_spec: LabelSpec) -> Tensor:
+    """Put the constant zero channel of the background before the logits (B, K, S, S) of exclusive labels."""
+    return torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1) if label_spec.exclusive else logits
 
 
 def _before_loading(module: nn.Module, *args: Any) -> None:

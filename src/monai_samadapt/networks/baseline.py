@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from monai_samadapt.adapters import ParameterReport
 from monai_samadapt.adapters.report import count
 from monai_samadapt.labels import Labels, LabelSpec
-from monai_samadapt.networks.base import SegmentationNetwork
+from monai_samadapt.networks.base import SegmentationNetwork, with_background
 
 
 class PlainUNet(SegmentationNetwork):
@@ -24,6 +24,7 @@ class PlainUNet(SegmentationNetwork):
     """
 
     method = "unet"
+    family = None
 
     def __init__(self, image_size: int, labels: Labels, overlapping: bool = False, seed: int = 0) -> None:
         super().__init__(LabelSpec.parse(labels, overlapping), image_size)
@@ -55,8 +56,7 @@ class PlainUNet(SegmentationNetwork):
     ) -> Tensor:
         """Segment images (B, 3, S, S); prompts are not looked at."""
         logits: Tensor = self.unet(image)
-        background = torch.zeros_like(logits[:, :1])
-        return torch.cat([background, logits], dim=1) if self.label_spec.exclusive else logits
+        return with_background(logits, self.label_spec)
 
     def trainable_parts(self) -> dict[str, dict[str, nn.Parameter]]:
         """All parameters."""

@@ -4,23 +4,62 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from segment_anything.modeling import Sam
+from segment_anything.modeling import PromptEncoder, Sam
 from torch import Tensor
 
 from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.prompts import BOTTOM_RIGHT, PADDING, TOP_LEFT
 
 
 def encode_prompts(sam: Sam, points: Tensor | None, point_labels: Tensor | None, boxes: Tensor | None) -> Tensor:
-    """Embed points and boxes.
+    """Embed points and boxes as SAM does: points, then the corners of the box or, without one, a padding point.
 
     Args:
         sam: gives the prompt encoder.
         points: (B, P, N, 2) as (column, row) in input pixels.
-        point_labels: (B, P, N): 1 positive, 0 negative, -1 padding.
+        point_labels: (B, P, N): 1 positive, 0 negative, -1 padding, 2 and 3 the corners of a box.
         boxes: (B, P, 4) as x0 y0 x1 y1 in input pixels.
 
     Returns:
         sparse_prompts (B, P, T, C).
+
+    Raises:
+        SamAdaptError: for points without labels, or points and boxes for different numbers of prompts.
+    """
+    batch, prompts = check_prompts(points, point_labels, boxes)
+    coordinates, labels = [], []
+    if points is not None and point_labels is not None:
+        coordinates.append(points.float())
+        labels.append(point_labels.long())
+    if boxes is not None:
+        coordinates.append(boxes.float().unflatten(-1, (2, 2)))
+        labels.append(torch.tensor([TOP_LEFT, BOTTOM_RIGHT], device=boxes.device).expand(batch, prompts, 2))
+    else:
+        coordinates.append(torch.zeros_like(coordinates[0][:, :, :1]))
+        labels.append(torch.full_like(labels[0][:, :, :1], PADDING))
+    return embed_points(sam.prompt_encoder, torch.cat(coordinates, dim=2), torch.cat(labels, dim=2))
+
+
+def embed_points(encoder: PromptEncoder, coordinates: Tensor, labels: Tensor) -> Tensor:
+    """Embed points and corners of boxes as SAM's prompt encoder does, mixed freely, without waiting for the device.
+
+    Args:
+        encoder: gives the frequencies and the embedding of each label.
+        coordinates: (B, P, T, 2) as (column, row) in input pixels.
+        labels: (B, P, T) as int64: 1 positive, 0 negative, 2 and 3 the corners of a box, -1 padding.
+
+    Returns:
+        sparse_prompts (B, P, T, C).
+    """
+    table = torch.cat([encoder.not_a_point_embed.weight, *(item.weight for item in encoder.point_embeddings)])
+    with torch.autocast(coordinates.device.type, enabled=False):
+        position = encoder.pe_layer.forward_with_coords((coordinates + 0.5).flatten(0, 1), encoder.input_image_size)
+    position = position.reshape(*labels.shape, -1) * (labels != PADDING)[..., None]
+    return position + table[labels + 1]
+
+
+def check_prompts(points: Tensor | None, point_labels: Tensor | None, boxes: Tensor | None) -> tuple[int, int]:
+    """Number of images and of prompts for each.
 
     Raises:
         SamAdaptError: for points without labels, or points and boxes for different numbers of prompts.
@@ -32,12 +71,20 @@ def encode_prompts(sam: Sam, points: Tensor | None, point_labels: Tensor | None,
     if points is not None and boxes is not None and points.shape[:2] != boxes.shape[:2]:
         problem = f"points are for {tuple(points.shape[:2])} (images, prompts)"
         raise SamAdaptError("boxes", tuple(boxes.shape[:2]), problem, "give one box and one set of points a prompt")
-    batch, prompts = (boxes if points is None else points).shape[:2]  # type: ignore[union-attr]
-    clicks = None
-    if points is not None and point_labels is not None:
-        clicks = (points.flatten(0, 1).float(), point_labels.flatten(0, 1))
-    sparse, _ = sam.prompt_encoder(clicks, None if boxes is None else boxes.flatten(0, 1).float(), None)
-    return sparse.unflatten(0, (batch, prompts))
+    given = boxes if points is None else points
+    assert given is not None
+    return given.shape[0], given.shape[1]
+
+
+def check_label_ids(label_ids: Tensor, prompts: int) -> None:
+    """Refuse another number of label ids than of prompts.
+
+    Raises:
+        SamAdaptError: naming the ids.
+    """
+    if label_ids.shape[0] != prompts:
+        problem = f"there are {prompts} prompts"
+        raise SamAdaptError("label_ids", label_ids.tolist(), problem, "name one label for each prompt")
 
 
 def decode_masks(sam: Sam, image_embedding: Tensor, sparse_prompts: Tensor, mask_token: int = 0) -> Tensor:

@@ -1,16 +1,15 @@
-"""Turn an adapted network back into stock SAM weights (`samadapt merge`)."""
+"""Turn an adapted network back into stock SAM or SAM2 weights (`samadapt merge`)."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
-from monai_samadapt.backbones import build_sam, sam_variant
-from monai_samadapt.backbones.loading import load_sam_state
+from monai_samadapt.backbones import family_of, sam2_variant, sam_variant
 from monai_samadapt.networks.base import SegmentationNetwork
 
 
 def merged_sam_state(network: SegmentationNetwork) -> dict[str, Tensor]:
-    """The state dict of a plain SAM with the adapters merged in, with upstream's keys."""
+    """The state dict of a plain SAM or SAM2 with the adapters merged in, with upstream's keys."""
     adapted = network.adapters.layers
     prefixes = tuple(f"{name}." for name in adapted)
     state = {key: value for key, value in network.sam.state_dict().items() if not key.startswith(prefixes)}
@@ -23,6 +22,10 @@ def merged_sam_state(network: SegmentationNetwork) -> dict[str, Tensor]:
 
 def why_not_stock(network: SegmentationNetwork) -> str | None:
     """Why upstream could not load the merged weights; None when it can."""
+    if network.added_modules:
+        return f"{network.method} adds modules that upstream does not have ({network.added_modules})"
+    if family_of(network.variant) == "sam2":
+        return _why_not_sam2(network.variant)
     published = sam_variant(network.variant).image_size
     if network.image_size != published:
         return (
@@ -32,10 +35,6 @@ def why_not_stock(network: SegmentationNetwork) -> str | None:
     return None
 
 
-def check_stock(state: dict[str, Tensor], variant: str, image_size: int) -> None:
-    """Load a merged state strictly into a plain SAM.
-
-    Raises:
-        SamAdaptError: when a key is missing, left over or of another shape.
-    """
-    load_sam_state(build_sam(variant, image_size, None), state, variant, "merged weights")
+def _why_not_sam2(variant: str) -> str | None:
+    """No weight of SAM2 depends on the image size, so that only our own variant has no place upstream."""
+    return f"sam2 has no configuration of {variant}" if sam2_variant(variant).overrides else None

@@ -14,10 +14,9 @@ from monai_samadapt.adapters.report import count, freeze_except
 from monai_samadapt.adapters.svd_factors import factorise_all
 from monai_samadapt.backbones import build_sam, sam_variant
 from monai_samadapt.backbones.download import cache_folder
-from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.labels import Labels, LabelSpec
-from monai_samadapt.networks.base import SegmentationNetwork, named
-from monai_samadapt.networks.decode import decode_masks, encode_prompts, upsample
+from monai_samadapt.networks.base import SegmentationNetwork, named, with_background
+from monai_samadapt.networks.decode import check_label_ids, decode_masks, encode_prompts, upsample
 from monai_samadapt.networks.label_embeddings import EMBEDDING_DIM, OWN_EMBEDDINGS, label_embeddings
 from monai_samadapt.networks.text_affine import TextAffineLayer
 
@@ -108,31 +107,32 @@ class SSam(SegmentationNetwork):
             dim = self.sam.mask_decoder.transformer_dim
             self.text_affine = TextAffineLayer(EMBEDDING_DIM, dim, len(names), text_norm)
 
-    def segment(
+    def encode(self, image: Tensor) -> Tensor:
+        """The image embedding (B, C, S/16, S/16) of images (B, 3, S, S)."""
+        embedding: Tensor = self.sam.image_encoder(image)
+        return embedding
+
+    def decode(
         self,
-        image: Tensor,
+        features: Tensor,
         points: Tensor | None = None,
         point_labels: Tensor | None = None,
         boxes: Tensor | None = None,
         label_ids: Tensor | None = None,
     ) -> Tensor:
-        """Segment images (B, 3, S, S).
+        """Segment from image embeddings.
 
         Without prompts every label (or those of ``label_ids``) gets a channel, after the background when labels are
         exclusive. With prompts every prompt gets one, and ``label_ids`` (P,) may name the label each is for.
         """
-        embedding = self.sam.image_encoder(image)
         if points is None and boxes is None:
-            logits = self._decode(embedding, self.label_prompts(image.shape[0], label_ids))
-            background = torch.zeros_like(logits[:, :1])
-            return torch.cat([background, logits], dim=1) if self.label_spec.exclusive else logits
+            logits = self._decode(features, self.label_prompts(features.shape[0], label_ids))
+            return with_background(logits, self.label_spec)
         sparse = encode_prompts(self.sam, points, point_labels, boxes)
         if label_ids is not None:
-            if label_ids.shape[0] != sparse.shape[1]:
-                problem = f"there are {sparse.shape[1]} prompts"
-                raise SamAdaptError("label_ids", label_ids.tolist(), problem, "name one label for each prompt")
-            sparse = torch.cat([sparse, self.label_prompts(image.shape[0], label_ids)], dim=2)
-        return self._decode(embedding, sparse)
+            check_label_ids(label_ids, sparse.shape[1])
+            sparse = torch.cat([sparse, self.label_prompts(features.shape[0], label_ids)], dim=2)
+        return self._decode(features, sparse)
 
     def _decode(self, image_embedding: Tensor, sparse_prompts: Tensor) -> Tensor:
         return upsample(decode_masks(self.sam, image_embedding, sparse_prompts), self.image_size)

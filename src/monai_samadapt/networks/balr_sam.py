@@ -1,0 +1,224 @@
+"""BALR-SAM: boundary-aware low-rank adaptation of SAM without prompts (Liu et al., arXiv 2509.24204).
+
+The paper's abstract names the components; their sizes, initial values and places here are our own design.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from segment_anything.modeling import Sam
+from torch import Tensor, nn
+
+from monai_samadapt.adapters import Adapters, BottleneckConfig, LoRAConfig, ParameterReport, inject
+from monai_samadapt.adapters.report import count, freeze_except
+from monai_samadapt.backbones import build_sam, sam_variant
+from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.labels import Labels, LabelSpec
+from monai_samadapt.networks.base import SegmentationNetwork, named, with_background
+from monai_samadapt.networks.class_masks import decode_classes, set_class_tokens
+from monai_samadapt.networks.decode import upsample
+from monai_samadapt.networks.detail import DetailNetwork
+from monai_samadapt.networks.tensor_attention import HEADS, decoder_attentions, truncate_attentions
+
+
+class BALRSam(SegmentationNetwork):
+    """SAM with low-rank adapters in its encoder, a detail network beside it and a smaller decoder attention.
+
+    No prompt at any time. One label is one mask, with a constant zero background channel where labels are exclusive, so
+    that argmax is foreground where its probability is above one half. Several exclusive labels have a trained
+    background and are decided by softmax; several overlapping ones have a mask each, decided by sigmoid.
+
+    The decoder is trained as a whole. No gradient reaches its quality head, nor with one label the hypernetworks of
+    the three mask tokens that are not used: the masks do not depend on them.
+
+    Args:
+        variant: SAM variant.
+        image_size: side S of the input in pixels.
+        labels, overlapping: see :meth:`monai_samadapt.labels.LabelSpec.parse`.
+        checkpoint: base weights: path, registry name, ``random``, or None when a state dict will be loaded.
+        rank: r of the attention LoRA.
+        adapter_width: hidden units of the feature adapter.
+        detail: add the detail network (CDEN).
+        attention_lora: adapt queries and values of every encoder block.
+        feature_adapter: put a bottleneck beside the MLP of every encoder block.
+        tensor_attention: cut the decoder's attentions to a quarter of their heads.
+        train_decoder: train the decoder; else only what was cut, and class tokens where there are several classes.
+        boundary_head: in training, give K more channels, logits of the labels' boundaries; needs ``detail``.
+        activation_checkpointing: recompute the encoder's blocks in the backward pass.
+        compile_blocks: compile the encoder's blocks.
+        seed: of a random base and of the initial values of the new layers.
+
+    Attributes:
+        truncation_errors: relative error of each cut attention's weights; empty for a network built to be loaded.
+
+    Raises:
+        SamAdaptError: for a boundary head without a detail network, or when nothing would be trained.
+    """
+
+    method = "balr_sam"
+    added_modules = "a detail network, bottlenecks beside the MLPs, smaller decoder attentions"
+
+    def __init__(
+        self,
+        variant: str,
+        image_size: int,
+        labels: Labels,
+        overlapping: bool = False,
+        checkpoint: str | None = None,
+        rank: int = 16,
+        adapter_width: int = 64,
+        detail: bool = True,
+        attention_lora: bool = True,
+        feature_adapter: bool = True,
+        tensor_attention: bool = True,
+        train_decoder: bool = True,
+        boundary_head: bool = False,
+        activation_checkpointing: bool = False,
+        compile_blocks: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(LabelSpec.parse(labels, overlapping), image_size)
+        self.variant = variant
+        self.settings = {
+            "variant": variant,
+            "image_size": image_size,
+            "labels": labels,
+            "overlapping": overlapping,
+            "rank": rank,
+            "adapter_width": adapter_width,
+            "detail": detail,
+            "attention_lora": attention_lora,
+            "feature_adapter": feature_adapter,
+            "tensor_attention": tensor_attention,
+            "train_decoder": train_decoder,
+            "boundary_head": boundary_head,
+            "seed": seed,
+        }
+        if boundary_head and not detail:
+            raise SamAdaptError("boundary_head", True, "reads the detail network, which is off", "set detail true")
+        self.tensor_attention, self.train_decoder = tensor_attention, train_decoder
+        self.sam = build_sam(variant, image_size, checkpoint, seed)
+        self.single = self.label_spec.num_labels == 1
+        self.activation = "softmax" if self.label_spec.exclusive else "sigmoid"
+        self.truncation_errors = self._change_decoder(checkpoint is not None)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.lora = _inject_lora(self.sam, rank) if attention_lora else None
+            self.bottlenecks = _inject_bottlenecks(self.sam, adapter_width) if feature_adapter else None
+            boundaries = self.label_spec.num_labels if boundary_head else 0
+            self.detail = DetailNetwork(self.sam.mask_decoder.transformer_dim, boundaries) if detail else None
+        if not self.trainable_parameters():
+            raise SamAdaptError("detail", detail, "every part is off, nothing is trained", "leave at least one part on")
+        freeze_except(self, self.trainable_parameters())
+        self.set_execution(activation_checkpointing, compile_blocks)
+        self.weights_loaded = checkpoint is not None
+
+    @classmethod
+    def rebuild(cls, settings: dict[str, Any], checkpoint: str) -> BALRSam:
+        """Build from settings and base weights."""
+        return cls(**settings, checkpoint=checkpoint)
+
+    def _change_decoder(self, has_weights: bool) -> dict[str, float]:
+        decoder, errors = self.sam.mask_decoder, {}
+        if self.tensor_attention:
+            errors = truncate_attentions(decoder)
+        if not self.single:
+            set_class_tokens(decoder, self.label_spec.num_labels, background=self.label_spec.exclusive)
+        return errors if has_weights else {}
+
+    def segment(
+        self,
+        image: Tensor,
+        points: Tensor | None = None,
+        point_labels: Tensor | None = None,
+        boxes: Tensor | None = None,
+        label_ids: Tensor | None = None,
+    ) -> Tensor:
+        """Segment images (B, 3, S, S).
+
+        Returns:
+            Logits (B, C, S, S) of all labels, or of those of ``label_ids`` after the background; in training with a
+            boundary head, K boundary logits follow.
+
+        Raises:
+            SamAdaptError: when points or boxes are given.
+        """
+        for key, prompt in (("points", points), ("point_labels", point_labels), ("boxes", boxes)):
+            if prompt is not None:
+                remedy = "leave prompts and prompt_modes out, or use another method"
+                raise SamAdaptError(key, tuple(prompt.shape), "BALR-SAM takes no prompts", remedy)
+        details = None if self.detail is None else self.detail(image)
+        masks = 1 if self.single else self.label_spec.num_channels
+        logits = decode_classes(self.sam, self.sam.image_encoder(image), masks, details)
+        logits = with_background(logits, self.label_spec) if self.single else logits
+        if label_ids is not None:
+            kept = label_ids + 1
+            logits = logits[:, torch.cat([kept.new_zeros(1), kept]) if self.label_spec.exclusive else label_ids]
+        if details is not None and details.boundary is not None:
+            logits = torch.cat([logits, details.boundary.to(logits.dtype)], dim=1)
+        return upsample(logits, self.image_size)
+
+    def trainable_parts(self) -> dict[str, dict[str, nn.Parameter]]:
+        """The explicit list of BALR-SAM: adapters, decoder, detail network."""
+        parts: dict[str, dict[str, nn.Parameter]] = {}
+        for name, adapters in (("attention LoRA", self.lora), ("feature adapter", self.bottlenecks)):
+            if adapters is not None:
+                parts[name] = {f"sam.{key}": value for key, value in adapters.parameters().items()}
+        parts |= self._decoder_parts()
+        if self.detail is not None:
+            parts["detail network"] = named("detail", self.detail)
+        return parts
+
+    def _decoder_parts(self) -> dict[str, dict[str, nn.Parameter]]:
+        decoder, prefix, parts = self.sam.mask_decoder, "sam.mask_decoder", {}
+        attention: dict[str, nn.Parameter] = {}
+        for name, module in decoder_attentions(decoder).items():
+            attention |= named(f"{prefix}.{name}", module)
+        classes: dict[str, nn.Parameter] = {}
+        if not self.single:
+            classes |= named(f"{prefix}.mask_tokens", decoder.mask_tokens)
+            classes |= named(f"{prefix}.output_hypernetworks_mlps", decoder.output_hypernetworks_mlps)
+            parts["class tokens"] = classes
+        if self.tensor_attention or self.train_decoder:
+            parts["low-rank tensor attention" if self.tensor_attention else "decoder attention"] = attention
+        if self.train_decoder:
+            everything = named(prefix, decoder)
+            rest = {key: value for key, value in everything.items() if key not in attention and key not in classes}
+            parts["rest of the decoder"] = rest
+        return parts
+
+    def parameter_report(self) -> ParameterReport:
+        """Counts by part; the base is SAM at its published image size."""
+        parts = {name: count(part.values()) for name, part in self.trainable_parts().items()}
+        return ParameterReport(parts, sam_variant(self.variant).parameters)
+
+    def start_report(self) -> str:
+        """What is trained, and how far the cut attentions are from SAM's."""
+        errors = ", ".join(f"{name.removeprefix('transformer.')} {e:.3f}" for name, e in self.truncation_errors.items())
+        lines = [super().start_report(), f"decoder attention cut to {HEADS} heads, relative error of weights: {errors}"]
+        return "\n".join(lines if errors else lines[:1])
+
+    def merge(self) -> None:
+        """Compute with merged weights, for inference."""
+        for adapters in (self.lora, self.bottlenecks):
+            if adapters is not None:
+                adapters.merge()
+
+    def unmerge(self) -> None:
+        """Go back to separate adapters."""
+        for adapters in (self.lora, self.bottlenecks):
+            if adapters is not None:
+                adapters.unmerge()
+
+
+def _inject_lora(sam: Sam, rank: int) -> Adapters:
+    """LoRA of queries and values, alpha = rank."""
+    targets = tuple(f"image_encoder.blocks.{index}.attn.qkv" for index in range(len(sam.image_encoder.blocks)))
+    return inject(sam, LoRAConfig(targets, rank=rank, alpha=rank, parts=(0, 2), num_parts=3))
+
+
+def _inject_bottlenecks(sam: Sam, width: int) -> Adapters:
+    targets = tuple(f"image_encoder.blocks.{index}.mlp" for index in range(len(sam.image_encoder.blocks)))
+    return inject(sam, BottleneckConfig(targets, width=width))

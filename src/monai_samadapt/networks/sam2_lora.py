@@ -1,0 +1,188 @@
+"""SAM2LoRA: low-rank adapters in SAM2's encoder and mask decoder (Mandal et al., ICMLA 2025, arXiv 2510.10288)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from monai_samadapt.adapters import LoRAConfig, ParameterReport, inject
+from monai_samadapt.adapters.report import count, freeze_except
+from monai_samadapt.backbones import build_sam2, sam2_variant
+from monai_samadapt.backbones.sam2_encoder import Sam2Features, encode_still
+from monai_samadapt.labels import Labels, LabelSpec
+from monai_samadapt.networks.base import SegmentationNetwork, with_background
+from monai_samadapt.networks.decode import check_label_ids, upsample
+from monai_samadapt.networks.decode_sam2 import decode_masks_sam2, encode_prompts_sam2, no_prompt
+from monai_samadapt.networks.sam2_targets import decoder_targets, default_rank, encoder_targets
+
+
+class Sam2LoRA(SegmentationNetwork):
+    """SAM2 with low-rank adapters on the attention of its encoder and of its mask decoder; all else is frozen.
+
+    ``y = W x + alpha / r B A x`` with A drawn from N(0, 1/r), B = 0, dropout on the input of A. One mask is decoded for
+    each label: channel 0 of SAM2's three (``multimask_output=True``). One label needs no token of its own; of several,
+    each has a learned token beside its prompts (256 parameters a label; our choice, the paper trains a model a label).
+    Without a prompt, and for a label whose prompts are all padding, SAM2's own padding point stands in.
+
+    Args:
+        variant: SAM2 variant.
+        image_size: side S of the input in pixels, divisible by 32.
+        labels, overlapping: see :meth:`monai_samadapt.labels.LabelSpec.parse`. Exclusive labels give C = K + 1 with a
+            constant zero logit for the background, overlapping ones C = K.
+        checkpoint: base weights: path, registry name, ``random``, or None when a state dict will be loaded.
+        rank: r; by default 64, or the largest that trains less than 5 % of the base.
+        alpha: the change is scaled by alpha / r; by default alpha = 2 r.
+        dropout: probability of dropping an input of A.
+        encoder_layers: of each Hiera block: ``qkv``, ``proj``, ``mlp``.
+        decoder_layers: of the mask decoder's transformer: ``attention`` (28 linears), ``mlp``.
+        sam2_version: ``2.0`` or ``2.1``.
+        activation_checkpointing: recompute the encoder's blocks in the backward pass.
+        compile_blocks: compile the encoder's blocks.
+        seed: of a random base, of A and of the label tokens.
+    """
+
+    method = "sam2_lora"
+    family = "sam2"
+
+    def __init__(
+        self,
+        variant: str,
+        image_size: int,
+        labels: Labels,
+        overlapping: bool = False,
+        checkpoint: str | None = None,
+        rank: int | None = None,
+        alpha: float | None = None,
+        dropout: float = 0.1,
+        encoder_layers: Sequence[str] = ("qkv",),
+        decoder_layers: Sequence[str] = ("attention",),
+        sam2_version: str = "2.1",
+        activation_checkpointing: bool = False,
+        compile_blocks: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(LabelSpec.parse(labels, overlapping), image_size)
+        self.variant = variant
+        self.sam = build_sam2(variant, image_size, checkpoint, sam2_version, seed)
+        targets = (*encoder_targets(self.sam, encoder_layers), *decoder_targets(self.sam, decoder_layers))
+        rank = default_rank(self.sam, targets, sam2_variant(variant).parameters) if rank is None else rank
+        alpha = 2.0 * rank if alpha is None else alpha
+        self.settings = {
+            "variant": variant,
+            "image_size": image_size,
+            "labels": labels,
+            "overlapping": overlapping,
+            "rank": rank,
+            "alpha": alpha,
+            "dropout": dropout,
+            "encoder_layers": list(encoder_layers),
+            "decoder_layers": list(decoder_layers),
+            "sam2_version": sam2_version,
+            "seed": seed,
+        }
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            config = LoRAConfig(targets, rank=rank, alpha=alpha, dropout=dropout, init="gaussian")
+            self.adapters = inject(self.sam, config)
+            self.label_tokens = self._draw_label_tokens()
+        freeze_except(self, self.trainable_parameters())
+        self.set_execution(activation_checkpointing, compile_blocks)
+        self.weights_loaded = checkpoint is not None
+
+    @classmethod
+    def rebuild(cls, settings: dict[str, Any], checkpoint: str) -> Sam2LoRA:
+        """Build from settings and base weights."""
+        return cls(**settings, checkpoint=checkpoint)
+
+    def _draw_label_tokens(self) -> nn.Parameter | None:
+        """(K, C), as large as SAM2's own prompt tokens; None for one label."""
+        labels = self.label_spec.num_labels
+        return nn.Parameter(torch.randn(labels, self.sam.hidden_dim)) if labels > 1 else None
+
+    @property
+    def encoder(self) -> Any:
+        """The Hiera trunk."""
+        return self.sam.image_encoder.trunk
+
+    def forward(
+        self,
+        image: Tensor,
+        points: Tensor | None = None,
+        point_labels: Tensor | None = None,
+        boxes: Tensor | None = None,
+        label_ids: Tensor | None = None,
+        with_quality: bool = False,
+    ) -> Any:
+        """Segment; ``with_quality`` gives (logits, predicted IoU (B, P)) for images (B, 3, S, S), for the loss."""
+        if with_quality:
+            return self._decode(self.encode(image), points, point_labels, boxes, label_ids)
+        return super().forward(image, points, point_labels, boxes, label_ids)
+
+    def encode(self, image: Tensor) -> Sam2Features:
+        """The image embedding and the finer features of images (B, 3, S, S)."""
+        return encode_still(self.sam, image)
+
+    def decode(
+        self,
+        features: Sam2Features,
+        points: Tensor | None = None,
+        point_labels: Tensor | None = None,
+        boxes: Tensor | None = None,
+        label_ids: Tensor | None = None,
+    ) -> Tensor:
+        """Segment from features.
+
+        Without prompts every label (or those of ``label_ids``) gets a channel, after the background when labels are
+        exclusive. With prompts every prompt gets one, and ``label_ids`` (P,) may name the label each is for.
+        """
+        logits, _ = self._decode(features, points, point_labels, boxes, label_ids)
+        return with_background(logits, self.label_spec) if points is None and boxes is None else logits
+
+    def _decode(
+        self,
+        features: Sam2Features,
+        points: Tensor | None,
+        point_labels: Tensor | None,
+        boxes: Tensor | None,
+        label_ids: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (B, P, S, S) and predicted IoU (B, P)."""
+        embedding = features.embedding
+        if points is None and boxes is None:
+            label_ids = self._all_labels(embedding.device) if label_ids is None else label_ids
+            points, point_labels = no_prompt(embedding.shape[0], len(label_ids), embedding.device)
+        sparse = encode_prompts_sam2(self.sam, points, point_labels, boxes)
+        if label_ids is not None:
+            check_label_ids(label_ids, sparse.shape[1])
+            if self.label_tokens is not None:
+                named = self.label_tokens[label_ids][None, :, None].expand(sparse.shape[0], -1, -1, -1)
+                sparse = torch.cat([sparse, named], dim=2)
+        low_res, quality = decode_masks_sam2(self.sam, features, sparse)
+        return upsample(low_res, self.image_size), quality.float()
+
+    def _all_labels(self, device: torch.device) -> Tensor:
+        return torch.arange(self.label_spec.num_labels, device=device)
+
+    def prompt_tokens(self) -> dict[str, Tensor]:
+        """The label tokens by label name; none for one label."""
+        if self.label_tokens is None:
+            return {}
+        return dict(zip(self.label_spec.names, self.label_tokens, strict=True))
+
+    def trainable_parts(self) -> dict[str, dict[str, nn.Parameter]]:
+        """The explicit list of SAM2LoRA: A and B of every adapted linear, and the label tokens."""
+        lora = {f"sam.{name}": value for name, value in self.adapters.parameters().items()}
+        of_encoder = {name: value for name, value in lora.items() if name.startswith("sam.image_encoder.")}
+        of_decoder = {name: value for name, value in lora.items() if name not in of_encoder}
+        parts = {"encoder LoRA": of_encoder, "decoder LoRA": of_decoder}
+        if self.label_tokens is not None:
+            parts["label tokens"] = {"label_tokens": self.label_tokens}
+        return parts
+
+    def parameter_report(self) -> ParameterReport:
+        """Counts by part; the base is the whole SAM2, memory modules included."""
+        parts = {name: count(part.values()) for name, part in self.trainable_parts().items()}
+        return ParameterReport(parts, sam2_variant(self.variant).parameters)
