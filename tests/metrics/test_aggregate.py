@@ -7,7 +7,7 @@ import math
 import pytest
 
 from monai_samadapt.metrics import mean_over_labels
-from monai_samadapt.metrics.aggregate import case_names, merge_ranks
+from monai_samadapt.metrics.aggregate import by_prompts, case_names, merge_ranks
 
 
 def rows(**dice_by_label: list[float]) -> list[dict]:
@@ -31,9 +31,17 @@ def test_nothing_to_average_is_nan_and_not_zero():
 
 
 def test_a_case_repeated_to_fill_up_a_rank_counts_once():
-    first = [{"file": "a", "dice": 1.0}, {"file": "a", "dice": 0.5}, {"file": "b", "dice": 0.2}]
-    second = [{"file": "c", "dice": 0.3}, {"file": "a", "dice": 1.0}, {"file": "a", "dice": 0.5}]
-    assert [row["file"] for row in merge_ranks([first, second, []])] == ["a", "a", "b", "c"]
+    one = {"prompts": "none"}
+    first = [{"file": "a", "dice": 1.0} | one, {"file": "a", "dice": 0.5} | one, {"file": "b", "dice": 0.2} | one]
+    second = [{"file": "c", "dice": 0.3} | one, {"file": "a", "dice": 1.0} | one, {"file": "a", "prompts": "box"}]
+    merged = [(row["file"], row["prompts"]) for row in merge_ranks([first, second, []])]
+    assert merged == [("a", "none"), ("a", "none"), ("b", "none"), ("c", "none"), ("a", "box")]
+
+
+def test_rows_are_divided_by_prompts_in_order_of_appearance():
+    parts = by_prompts([{"prompts": name, "place": place} for place, name in enumerate(("none", "box", "none"))])
+    assert {name: [row["place"] for row in part] for name, part in parts.items()} == {"none": [0, 2], "box": [1]}
+    assert list(parts) == ["none", "box"]
 
 
 def test_case_names_are_as_short_as_they_can_be():

@@ -70,7 +70,7 @@ def volumes(tmp_path: Path) -> list[dict[str, str]]:
 
 def test_tables_overlays_and_print_of_a_volume_evaluation(tmp_path: Path, volumes, capsys):
     out = tmp_path / "report"
-    engine = evaluate(volumes, CT, out, prompts="none", max_overlays=2)
+    engine = evaluate(volumes, CT, out, max_overlays=2)
     assert sorted(path.name for path in (out / "overlays").iterdir())[0] == "00_dice0.000_missed.png"
     assert len(list((out / "overlays").iterdir())) == 2
     with open(out / "cases.csv", newline="") as stream:
@@ -136,7 +136,7 @@ def test_no_overlays_when_none_are_wanted(tmp_path: Path, volumes):
 
 
 def kept(score: float) -> object:
-    rows = [{"file": str(score), "label": "Liver", "dice": score, "state": "present"}]
+    rows = [{"file": str(score), "label": "Liver", "dice": score, "state": "present", "prompts": "none"}]
     label = np.zeros((1, 3000, 2100), np.uint8)
     return keep_case(rows, label, label, np.eye(4), "")
 
@@ -152,8 +152,9 @@ def test_only_the_worst_cases_are_held_and_in_small(tmp_path: Path):
 
 
 def test_a_title_names_the_worst_labels():
-    rows = [{"file": "/d/a.nii.gz", "label": f"L{index}", "dice": index / 10, "state": "present"} for index in range(7)]
+    one = {"file": "/d/a.nii.gz", "state": "present", "prompts": "none"}
+    rows = [one | {"label": f"L{index}", "dice": index / 10} for index in range(7)]
     rows[0]["state"] = "missed"
     assert case_title(rows) == "a.nii.gz: mean Dice 0.300 (L0 missed, L1 0.100, L2 0.200, L3 0.300, L4 0.400, …)"
-    empty = [{"file": "/d/b.png", "label": "x", "dice": float("nan"), "state": "empty"}]
-    assert case_title(empty) == "b.png: empty"
+    empty = [{"file": "/d/b.png", "label": "x", "dice": float("nan"), "state": "empty", "prompts": "box"}]
+    assert case_title(empty) == "b.png, prompts box: empty"

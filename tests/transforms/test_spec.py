@@ -19,6 +19,9 @@ def test_json_gives_the_same_settings_back():
         "window": [-160.0, 240.0],
         "spacing": [0.8, 0.8],
         "neighbours": True,
+        "channels": "rgb",
+        "crop": None,
+        "nested": False,
     }
     assert DataSpec.from_dict(json.loads(text)) == spec
     assert DataSpec.from_dict({"modality": "image2d", "labels": ["A"]}) == DataSpec("image2d", ["A"])
@@ -33,7 +36,7 @@ def test_the_parsed_labels():
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"modality": "mri"}, "modality='mri': is unknown; give one of ct, image2d"),
+        ({"modality": "mri"}, "modality='mri': is unknown; give one of ct, image2d, fundus"),
         ({"window": None}, "window=None: is missing for ct"),
         ({"window": [240, -160]}, "window=[240, -160]: is no lower and upper bound"),
         ({"window": [0, float("nan")]}, "is no lower and upper bound"),
@@ -46,6 +49,15 @@ def test_the_parsed_labels():
         ({"image_size": 0}, "image_size=0: is no number of pixels"),
         ({"image_size": 25.6}, "image_size=25.6"),
         ({"labels": []}, "labels=[]: no list of label names"),
+        ({"channels": "red"}, "channels='red': is unknown; give one of rgb, green, clahe"),
+        ({"channels": "green"}, "channels='green': is for fundus, not for ct; leave it rgb"),
+        ({"crop": 0.4}, "crop=0.4: is for fundus, not for ct; leave it null"),
+        ({"modality": "image2d", "crop": 200}, "crop=200: is for fundus, not for image2d"),
+        ({"modality": "fundus", "crop": 0}, "crop=0: is no size of a square"),
+        ({"modality": "fundus", "crop": "disc"}, "crop='disc': is no size of a square"),
+        ({"modality": "fundus", "crop": float("inf")}, "crop=inf: is no size of a square"),
+        ({"nested": True}, "nested=True: is for overlapping labels, these exclude each other"),
+        ({"nested": 1}, "nested=1: is neither true nor false"),
     ],
 )
 def test_impossible_settings_give_one_line(changes, line):

@@ -13,6 +13,7 @@ from monai_samadapt.errors import SamAdaptError
 PathLike = str | os.PathLike[str]
 
 FOLDER_FRACTIONS = (0.7, 0.1, 0.2)
+INFERENCE_KEYS = ("image", "mask", "centre", "prompts", "subject")
 
 
 def load_datalist(
@@ -68,7 +69,7 @@ def read_split(dataset_dir: PathLike, datalist: PathLike | None = None, seed: in
 
 
 def inference_items(dataset_dir: PathLike, datalist: PathLike | None = None) -> list[Item]:
-    """Return items with ``image`` and ``subject``, for inference.
+    """Return items with ``image`` and ``subject``, for inference, and ``mask``, ``centre``, ``prompts`` where given.
 
     Args:
         dataset_dir: one image, a DICOM series' folder, or a folder. Of a folder with a datalist it is the test section,
@@ -87,7 +88,7 @@ def inference_items(dataset_dir: PathLike, datalist: PathLike | None = None) -> 
     if not items:
         remedy = "give a folder with image files, or a datalist with a test section"
         raise SamAdaptError("dataset_dir", str(root), f"no images in {path or 'it'}", remedy)
-    items = [{key: item[key] for key in ("image", "subject")} for item in items]
+    items = [{key: item[key] for key in INFERENCE_KEYS if key in item} for item in items]
     for item in items:
         check_files(item)
     return items

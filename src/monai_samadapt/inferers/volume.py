@@ -14,6 +14,8 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 from tqdm import tqdm
 
 from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.inferers.features import FeatureCache
+from monai_samadapt.networks.base import SegmentationNetwork, with_background
 
 AMP_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 PER_IMAGE = ("points", "point_labels", "boxes")
@@ -25,6 +27,9 @@ class VolumeInferer(Inferer):
     Slices go to the network's device a batch at a time and come back as float32 on the CPU, so that the device needs
     the same memory for any number of slices; a volume may stay on the CPU from the start. In evaluation mode the
     network's ``merge()`` is called first and no gradients are kept.
+
+    A promptable network encodes a picture once for all calls on it that follow each other. From prompts, which give
+    one channel each, the logits of exclusive labels get their background channel, as they have without prompts.
 
     Args:
         slice_batch: slices, or images, in one call of the network.
@@ -45,6 +50,7 @@ class VolumeInferer(Inferer):
             raise SamAdaptError("amp_dtype", amp_dtype, "is unknown", f"give one of {', '.join(AMP_DTYPES)}")
         self.slice_batch, self.amp, self.progress = slice_batch, amp, progress
         self.amp_dtype = AMP_DTYPES[amp_dtype]
+        self.features = FeatureCache()
 
     def __call__(self, inputs: Tensor, network: Any, *args: Any, **prompts: Any) -> Tensor:
         """Segment a batch.
@@ -118,8 +124,17 @@ class VolumeInferer(Inferer):
         )
         moved = {name: value.to(device) if _given(value) else value for name, value in prompts.items()}
         with context:
+            if isinstance(network, SegmentationNetwork) and network.promptable:
+                return self._decode(batch.to(device), network, args, moved)
             out: Tensor = network(batch.to(device), *args, **moved)
         return out
+
+    def _decode(
+        self, images: Tensor, network: SegmentationNetwork, args: tuple[Any, ...], prompts: Mapping[str, Any]
+    ) -> Tensor:
+        logits = network.decode(self.features.get(network, images), *args, **prompts)
+        prompted = any(_given(value) for value in (*args[: len(PER_IMAGE)], *map(prompts.get, PER_IMAGE)))
+        return with_background(logits, network.label_spec) if prompted else logits
 
 
 def _given(value: Any) -> bool:

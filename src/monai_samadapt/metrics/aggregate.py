@@ -27,12 +27,20 @@ def mean_over_labels(rows: Sequence[Mapping[str, Any]], metric: str = "dice") ->
 def merge_ranks(gathered: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
     """Join the rows of all processes; a case that a distributed sampler repeated to fill up a rank counts once."""
     merged: list[dict[str, Any]] = []
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     for rows in gathered:
-        new = [dict(row) for row in rows if row["file"] not in seen]
+        new = [dict(row) for row in rows if (row["file"], row["prompts"]) not in seen]
         merged += new
-        seen |= {row["file"] for row in new}
+        seen |= {(row["file"], row["prompts"]) for row in new}
     return merged
+
+
+def by_prompts(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Divide rows by the source of their prompts, in the order of first appearance."""
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row["prompts"], []).append(row)
+    return groups
 
 
 def case_names(files: Sequence[str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from monai.data.utils import affine_to_spacing
 
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.labels import Labels, LabelSpec
-from monai_samadapt.metrics.aggregate import case_names, mean_over_labels, merge_ranks
+from monai_samadapt.metrics.aggregate import by_prompts, case_names, mean_over_labels, merge_ranks
 from monai_samadapt.metrics.case import Row, case_metrics
 
 
@@ -27,7 +27,9 @@ class SegmentationMetrics(Metric):
 
     Attach it to a MONAI evaluator: ``key_val_metric={"val_mean_dice": SegmentationMetrics(labels)}``. The engine's
     output, after its postprocessing, is a list with one dictionary for each case: ``pred`` and ``label`` on the source
-    grid, as in `case_metrics`, and optionally ``prob`` (K, …) and the field of view ``fov`` (1, …).
+    grid, as in `case_metrics`, and optionally ``prob`` (K, …), the field of view ``fov`` (1, …) and ``prompts``, the
+    source of its prompts (``none`` by default). An image may come with several prompts; the value is that of the first
+    source of prompts alone, as their figures cannot be compared.
 
     Attributes:
         rows: once the value is computed, the rows of all processes with ``case`` (file name, with folders where names
@@ -69,14 +71,15 @@ class SegmentationMetrics(Metric):
         self.rows: list[Row] = []
         self.last_rows: list[list[Row]] = []
         self._local_rows: list[Row] = []
-        self._files: Counter[str] = Counter()
+        self._files: Counter[tuple[str, str]] = Counter()
 
     def update(self, output: Sequence[Mapping[str, Any]]) -> None:
         """Score the cases of one batch."""
         self.last_rows = []
         for case in output:
-            file = self._key(source_file(case))
-            rows = [{"file": file} | row for row in self._score(case)]
+            prompts = str(case.get("prompts", "none"))
+            file = self._key(source_file(case), prompts)
+            rows = [{"file": file, "prompts": prompts} | row for row in self._score(case)]
             self.last_rows.append(rows)
             self._local_rows += rows
 
@@ -90,12 +93,12 @@ class SegmentationMetrics(Metric):
         self.rows = _with_names(merge_ranks(idist.all_gather(self._local_rows)))  # type: ignore[arg-type]
         if not self.rows:
             raise NotComputableError("SegmentationMetrics has seen no case before compute")
-        return mean_over_labels(self.rows)
+        return mean_over_labels(by_prompts(self.rows)[self.rows[0]["prompts"]])
 
-    def _key(self, file: str) -> str:
-        """Tell cases apart that have no file, or the same."""
-        self._files[file] += 1
-        count = self._files[file]
+    def _key(self, file: str, prompts: str) -> str:
+        """Tell cases apart that have no file, or the same with the same prompts."""
+        self._files[file, prompts] += 1
+        count = self._files[file, prompts]
         if not file:
             return f"case_{idist.get_rank()}_{count}"
         return file if count == 1 else f"{file} ({count})"

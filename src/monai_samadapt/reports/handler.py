@@ -18,6 +18,7 @@ from monai.data.meta_tensor import MetaTensor
 from numpy.typing import NDArray
 
 from monai_samadapt.metrics import SegmentationMetrics
+from monai_samadapt.metrics.aggregate import by_prompts
 from monai_samadapt.metrics.case import Row
 from monai_samadapt.metrics.segmentation import source_file
 from monai_samadapt.reports.cases import write_cases
@@ -30,7 +31,9 @@ _OVERLAYS = "[0-9][0-9]_dice*.png"
 
 
 class ReportHandler:
-    """Writes ``cases.csv``, ``summary.json`` and ``overlays/``, worst cases first, and prints the table.
+    """Writes ``cases.csv``, ``summary.json`` and ``overlays/``, worst cases first, and prints a table.
+
+    Each source of prompts has its own figures and table.
 
     Only slices of the worst cases so far are held; their images are read again at the end. Overlays of an earlier
     report in the same folder are removed. With several processes the first one writes the tables, and each draws the
@@ -41,7 +44,6 @@ class ReportHandler:
         metrics: the metric that is attached to the same engine.
         data: the settings of the data: labels, reader and window.
         max_overlays: number of overlay pictures, up to 100.
-        prompts: where the prompts came from.
         seed: seed of the bootstrap intervals.
     """
 
@@ -51,11 +53,10 @@ class ReportHandler:
         metrics: SegmentationMetrics,
         data: DataSpec,
         max_overlays: int = 8,
-        prompts: str = "none",
         seed: int = 0,
     ) -> None:
         self.output_dir, self.metrics, self.data = Path(output_dir), metrics, data
-        self.prompts, self.seed = prompts, seed
+        self.seed = seed
         self.worst = WorstCases(min(max_overlays, 100))
 
     def attach(self, engine: Engine) -> None:
@@ -72,24 +73,26 @@ class ReportHandler:
             self.worst.offer(case_score(rows), partial(_kept, case, rows))
 
     def _write(self) -> None:
-        rows = [row | {"prompts": self.prompts} for row in self.metrics.rows]
+        rows = self.metrics.rows
         names = {row["file"]: row["case"] for row in rows}
         if idist.get_rank() == 0:
             write_cases(rows, self.output_dir / "cases.csv")
-            summary = summarise(rows, seed=self.seed, prompts=self.prompts)
-            write_summary(summary, self.output_dir / "summary.json")
+            first, *others = (summarise(part, self.seed, prompts=name) for name, part in by_prompts(rows).items())
+            write_summary(first | {"other_prompts": others}, self.output_dir / "summary.json")
             for old in (self.output_dir / "overlays").glob(_OVERLAYS):
                 old.unlink()
-            print(format_table(summary), f"Report in {self.output_dir}", sep="\n", flush=True)
+            tables = "\n\n".join(format_table(summary) for summary in (first, *others))
+            print(tables, f"Report in {self.output_dir}", sep="\n", flush=True)
         self._draw(names)
 
     def _draw(self, names: dict[str, str]) -> None:
-        own = {case.file: case for case in self.worst.cases}
-        gathered: Any = idist.all_gather([(case.score, case.file) for case in own.values()])
-        ranked = sorted({pair for part in gathered for pair in part})
-        for place, (score, file) in enumerate(ranked[: self.worst.limit]):
-            if file in own:
-                draw_case(own[file], self.output_dir / "overlays" / _file_name(place, score, names[file]), self.data)
+        own = {(case.score, case.file, case.prompts): case for case in self.worst.cases}
+        gathered: Any = idist.all_gather(list(own))
+        ranked = sorted({tuple(entry) for part in gathered for entry in part})
+        for place, (score, file, prompts) in enumerate(ranked[: self.worst.limit]):
+            if case := own.get((score, file, prompts)):
+                name = _file_name(place, score, names[file], prompts)
+                draw_case(case, self.output_dir / "overlays" / name, self.data)
 
 
 def _kept(case: Mapping[str, Any], rows: Sequence[Row]) -> KeptCase:
@@ -102,7 +105,8 @@ def _array(labels: Any) -> NDArray[np.uint8]:
     return np.asarray(torch.as_tensor(labels).cpu()).astype(np.uint8)
 
 
-def _file_name(place: int, score: float, case: str) -> str:
+def _file_name(place: int, score: float, case: str, prompts: str) -> str:
     stem = re.sub(r"(\.nii\.gz|\.\w+)( \(\d+\))?$", r"\2", case)
     dice = "empty" if math.isinf(score) else f"{score:.3f}"
-    return f"{place:02d}_dice{dice}_{re.sub(r'[^A-Za-z0-9.-]+', '_', stem).strip('_')}.png"
+    source = "" if prompts == "none" else f" {prompts.split(' ')[0]}"
+    return f"{place:02d}_dice{dice}_{re.sub(r'[^A-Za-z0-9.-]+', '_', stem + source).strip('_')}.png"

@@ -27,6 +27,7 @@ class KeptCase:
     Attributes:
         score: mean Dice over the labels that count; infinite when none does.
         file: the ``file`` of its rows.
+        prompts: the source of its prompts.
         source: path to read the image from, or an empty string.
         title: the line above the picture.
         slices: index and reason of each slice; empty for a picture.
@@ -37,6 +38,7 @@ class KeptCase:
 
     score: float
     file: str
+    prompts: str
     source: str
     title: str
     slices: Mapping[int, str]
@@ -70,7 +72,8 @@ def case_title(rows: Sequence[Mapping[str, Any]], most: int = 5) -> str:
     mean = "empty" if math.isinf(score) else f"mean Dice {score:.3f}"
     counted = sorted((row for row in rows if row["state"] != "empty"), key=lambda row: row["dice"])
     parts = [f"{row['label']} {_verdict(row)}" for row in counted[:most]] + (["…"] if len(counted) > most else [])
-    return f"{Path(rows[0]['file']).name}: {mean}" + (f" ({', '.join(parts)})" if parts else "")
+    prompts = "" if rows[0]["prompts"] == "none" else f", prompts {rows[0]['prompts']}"
+    return f"{Path(rows[0]['file']).name}{prompts}: {mean}" + (f" ({', '.join(parts)})" if parts else "")
 
 
 def keep_case(
@@ -93,7 +96,8 @@ def keep_case(
         row, column, _ = upright_spacing(affine)
         aspect = row / column
     truths, preds = _cut(truth, slices), _cut(pred, slices)
-    return KeptCase(case_score(rows), rows[0]["file"], source, case_title(rows), slices, truths, preds, aspect)
+    file, prompts = rows[0]["file"], rows[0]["prompts"]
+    return KeptCase(case_score(rows), file, prompts, source, case_title(rows), slices, truths, preds, aspect)
 
 
 def draw_case(case: KeptCase, path: Path, data: DataSpec) -> None:

@@ -28,6 +28,12 @@ def sided(names: Sequence[str]) -> bool:
     return any(SIDED.search(re.sub(r"[_\W]|(?<=[a-z])(?=[A-Z])", " ", name)) for name in names)
 
 
+def flips(names: Sequence[str]) -> list[Transform]:
+    """Flip rows and columns, each in one of two samples; no columns where a label's name has a side."""
+    axes = (0,) if sided(names) else (0, 1)
+    return [RandFlipd(keys=BOTH, spatial_axis=axis, prob=0.5) for axis in axes]
+
+
 def move(image_size: int, degrees: float) -> Transform:
     """Rotate by up to ``degrees``, scale by up to 10 %, shift by up to 5 % of S; in one of two samples.
 
@@ -55,12 +61,9 @@ def ct_augmentation(image_size: int) -> list[Transform]:
 
 
 def picture_augmentation(image_size: int, names: Sequence[str]) -> list[Transform]:
-    """Flips, movements, brightness, contrast, saturation; no left-right flip where a label's name has a side."""
-    flips = [RandFlipd(keys=BOTH, spatial_axis=0, prob=0.5)]
-    if not sided(names):
-        flips.append(RandFlipd(keys=BOTH, spatial_axis=1, prob=0.5))
+    """Flips, movements, brightness, contrast, saturation."""
     return [
-        *flips,
+        *flips(names),
         move(image_size, degrees=15.0),
         RandScaleIntensityd(keys="image", factors=0.15, prob=0.5),
         RandAdjustContrastd(keys="image", gamma=(0.8, 1.25), prob=0.3),

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from monai.transforms import Orientationd, ScaleIntensityRanged, SpatialPadd, Transform, Transposed
+from monai.transforms import Orientationd, ScaleIntensityRanged, SpatialPadd, Transform
 
 from monai_samadapt.transforms import save
 from monai_samadapt.transforms.augment import ct_augmentation, picture_augmentation
+from monai_samadapt.transforms.colour import ColourChannelsd
 from monai_samadapt.transforms.compose import OneLineCompose
+from monai_samadapt.transforms.disc import CropAtDiscd, given_centre
+from monai_samadapt.transforms.field_of_view import FieldOfViewd
 from monai_samadapt.transforms.fit import FitInPlaned
+from monai_samadapt.transforms.fundus_augment import fundus_augmentation
 from monai_samadapt.transforms.normalise import NeighbourChannelsd, NormaliseForSAMd
-from monai_samadapt.transforms.pictures import PictureReader
+from monai_samadapt.transforms.pictures import PictureReader, Uprightd
+from monai_samadapt.transforms.prompts import FilePromptsd, ModePromptsd, PromptsToNetworkd
 from monai_samadapt.transforms.read import ReadImaged, ReadLabeld, ReadMaskd, SourceReader
 from monai_samadapt.transforms.slices import CompactVolumed, KeepSampled, RandSlicesd
 from monai_samadapt.transforms.volumes import VolumeReader
@@ -30,6 +35,9 @@ RAS_PAIRS = (("L", "R"), ("P", "A"), ("I", "S"))
 class Chain(ABC):
     """Read, stand upright, scale to 0…1, fit into S × S, normalise, pad with 0; a modality fills in the steps.
 
+    Attributes:
+        confined: whether results stay inside the field of view.
+
     Args:
         spec: the settings.
     """
@@ -37,17 +45,20 @@ class Chain(ABC):
     reader: SourceReader
     formats: tuple[str, ...]
     dimensions: int
+    confined = False
 
     def __init__(self, spec: DataSpec) -> None:
         self.spec = spec
 
     def inference(self) -> OneLineCompose:
-        """Transforms of ``image`` alone."""
-        return OneLineCompose([ReadImaged(self.reader), *self.prepare(IMAGE), *self.to_network(IMAGE)])
+        """Transforms of ``image`` and of the item's prompts."""
+        read = [ReadImaged(self.reader), FilePromptsd(self.spec.label_spec)]
+        return OneLineCompose([*read, *self.prepare(IMAGE), *self.to_network(IMAGE), PromptsToNetworkd()])
 
-    def evaluation(self) -> OneLineCompose:
-        """Transforms of ``image``; ``label`` and ``mask`` stay on the source grid."""
-        return OneLineCompose([*self.read(), *self.prepare(IMAGE), *self.to_network(IMAGE)])
+    def evaluation(self, seed: int) -> OneLineCompose:
+        """Transforms of ``image`` and prompts; ``label`` and ``mask`` stay on the source grid."""
+        read = [*self.read(), ModePromptsd(self.spec.label_spec, seed)]
+        return OneLineCompose([*read, *self.prepare(IMAGE), *self.to_network(IMAGE), PromptsToNetworkd()])
 
     def training(self, samples: int, augment: bool) -> OneLineCompose:
         """Transforms of ``image`` and ``label``; those before the first random one give what a dataset caches."""
@@ -59,6 +70,12 @@ class Chain(ABC):
     def read(self) -> list[Transform]:
         """Read and check an item with its label and optional mask."""
         return [ReadImaged(self.reader), ReadLabeld(self.reader, self.spec.label_spec), ReadMaskd(self.reader)]
+
+    def check(self, item: Mapping[str, Any]) -> dict[Hashable, Any]:
+        """Read an item whose label may be missing."""
+        steps = self.read() if item.get("label") is not None else [ReadImaged(self.reader), ReadMaskd(self.reader)]
+        checked: dict[Hashable, Any] = OneLineCompose(steps)(dict(item))
+        return checked
 
     def fit(self, keys: Sequence[str], spacing: tuple[float, float] | None = None) -> Transform:
         """Interpolate images linearly, labels to the nearest."""
@@ -123,7 +140,7 @@ class Image2DChain(Chain):
 
     def prepare(self, keys: Sequence[str]) -> list[Transform]:
         return [
-            Transposed(keys, indices=(0, 2, 1)),
+            Uprightd(keys),
             ScaleIntensityRanged("image", 0.0, 255.0, 0.0, 1.0),
             self.fit(keys),
         ]
@@ -135,4 +152,26 @@ class Image2DChain(Chain):
         return picture_augmentation(self.spec.image_size, self.spec.label_spec.names)
 
 
-CHAINS: dict[str, type[Chain]] = {"ct": CTChain, "image2d": Image2DChain}
+class FundusChain(Image2DChain):
+    """Photographs of the retina: black outside the field of view, perhaps cut around the disc, in chosen channels."""
+
+    confined = True
+
+    def check(self, item: Mapping[str, Any]) -> dict[Hashable, Any]:
+        checked = super().check(item)
+        given_centre(checked)
+        return checked
+
+    def prepare(self, keys: Sequence[str]) -> list[Transform]:
+        crop = [] if self.spec.crop is None else [CropAtDiscd(keys, self.spec.crop)]
+        return [FieldOfViewd(self.reader), *crop, *super().prepare(keys), ColourChannelsd(self.spec.channels)]
+
+    def sample(self, samples: int) -> list[Transform]:
+        """A cached sample is without the field of view, which has the size of the source."""
+        return [KeepSampled()]
+
+    def augmentation(self) -> list[Transform]:
+        return fundus_augmentation(self.spec.label_spec.names)
+
+
+CHAINS: dict[str, type[Chain]] = {"ct": CTChain, "image2d": Image2DChain, "fundus": FundusChain}

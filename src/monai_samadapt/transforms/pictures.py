@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from monai.data import MetaTensor
+from monai.transforms import Transposed
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -41,20 +44,48 @@ class PictureReader:
     def label(self, path: str, key: str = "label", channels: int = 1) -> MetaTensor:
         """Read label values (C, W, H) as int32, or float32 for float pictures.
 
-        Palette pictures give their index, 1-bit pictures 0 and 1; alpha is dropped. Where one of ``channels`` is
-        expected, equal colour channels are one.
+        Palette pictures give their index, but 0 for black and 1 for white where there are only these and white comes
+        first; 1-bit pictures give 0 and 1; alpha is dropped. Where one of ``channels`` is expected, equal colour
+        channels are one.
 
         Raises:
             SamAdaptError: as for an image, or when its mode has no label values, as CMYK.
         """
-        _, mode, raw = _read(path, key)
+        pixels, mode, raw = _read(path, key)
         if mode not in LABEL_MODES:
             raise SamAdaptError(key, path, f"is a {mode} picture", "save it as grey values or with a palette")
+        if mode == "P" and _white_first(pixels, raw):
+            raw = (pixels[..., 0] > 0).astype(np.uint8)
         values = raw[..., :1] if mode in ("LA", "PA") else np.atleast_3d(raw)[..., :3]
         if channels == 1 and (values == values[..., :1]).all():
             values = values[..., :1]
         dtype = np.float32 if mode == "F" else np.int32
         return on_source_grid(np.array(values.transpose(2, 1, 0), dtype=dtype), np.eye(4), path)
+
+
+class Uprightd(Transposed):
+    """Exchange the axes of entries (C, W, H), and unlike MONAI's `Transposed` those of their affines too.
+
+    Args:
+        keys: entries, of which each becomes (C, row, column).
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        super().__init__(keys, indices=(0, 2, 1))
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        return self._exchange(super().__call__(data))
+
+    def inverse(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return to (C, W, H)."""
+        return self._exchange(super().inverse(data))
+
+    def _exchange(self, item: dict[Hashable, Any]) -> dict[Hashable, Any]:
+        for key in self.key_iterator(item):
+            affine = item[key].affine
+            order = [1, 0, *range(2, len(affine))]
+            item[key].affine = torch.as_tensor(affine)[:, order]
+        return item
 
 
 def _read(path: str, key: str) -> tuple[NDArray[Any], str, NDArray[Any]]:
@@ -72,6 +103,13 @@ def _read(path: str, key: str) -> tuple[NDArray[Any], str, NDArray[Any]]:
     if pages > 1:
         raise SamAdaptError(key, path, f"has {pages} pages", "save the page to use as a picture of its own")
     return pixels, mode, raw
+
+
+def _white_first(pixels: NDArray[Any], index: NDArray[Any]) -> bool:
+    """Whether index 0 of a palette is white, and all others in use are black."""
+    white, black = (pixels == 255).all(axis=-1), (pixels == 0).all(axis=-1)
+    both = bool(white.any() and black.any())
+    return both and np.array_equal(white, index == 0) and np.array_equal(black, index != 0)
 
 
 def _stretch(values: NDArray[np.float64], path: str, key: str) -> NDArray[np.float64]:

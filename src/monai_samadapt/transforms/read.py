@@ -86,6 +86,8 @@ class ReadMaskd(MapTransform):
         check_same_grid(item["image"], mask, "mask")
         if mask.shape[0] != 1:
             raise SamAdaptError("mask", file_of(mask), f"has {mask.shape[0]} channels", "give one, 0 outside the view")
+        if not (mask.as_tensor() > 0).any():
+            raise SamAdaptError("mask", file_of(mask), "is empty", "give a mask that is not 0 inside the field of view")
         item["mask"] = MetaTensor((mask.as_tensor() > 0).to(torch.uint8), meta=mask.meta)
         return item
 

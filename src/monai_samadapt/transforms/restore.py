@@ -27,42 +27,62 @@ class RestoreSegmentationd(MapTransform):
         exclusive: whether the labels exclude each other.
         probabilities: also give ``prob``, float32 (K, …) on the source grid, without background.
         activation: ``sigmoid`` of each label's logit, or ``softmax`` over background and labels.
+        nested: each label lies inside the one before it; see `nest`.
+        confined: results and probabilities are 0 outside the item's ``mask`` and outside what the network has seen.
 
     Returns:
         ``pred`` as uint8: (1, …) with values 0…K for exclusive labels, (K, …) of 0 and 1 for overlapping ones; its
-        affine is the source's. ``mask`` also as ``fov``: MONAI's engines hand on to their metrics only the entries that
-        were not in the item.
+        affine is the source's. ``mask`` also as ``fov``, ``prompt_source`` as ``prompts``: MONAI's engines hand on to
+        their metrics only the entries that were not in the item.
 
     Raises:
         SamAdaptError: for an unknown activation, or softmax of overlapping labels.
     """
 
-    def __init__(self, preprocessing: Compose, exclusive: bool, probabilities: bool, activation: str) -> None:
+    def __init__(
+        self,
+        preprocessing: Compose,
+        exclusive: bool,
+        probabilities: bool,
+        activation: str,
+        nested: bool = False,
+        confined: bool = False,
+    ) -> None:
         super().__init__("pred")
         if activation not in ACTIVATIONS:
             raise SamAdaptError("activation", activation, "is unknown", f"give one of {', '.join(ACTIVATIONS)}")
         if activation == "softmax" and not exclusive:
             raise SamAdaptError("activation", activation, "is for exclusive labels", "give sigmoid")
         self.exclusive, self.probabilities, self.activation = exclusive, probabilities, activation
+        self.nested, self.confined = nested, confined
         self.invert = Invertd(keys="pred", transform=preprocessing, orig_keys="image", nearest_interp=False)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         item = dict(data)
         image, logits = item["image"], item["pred"]
         channels: Iterable[torch.Tensor] = self._on_source_grid(logits, image)
+        channels = nest(channels) if self.nested else channels
+        inside = self._inside(item) if self.confined else 1
         meta = dict(image.meta) | {MetaKeys.AFFINE: torch.as_tensor(image.meta[MetaKeys.ORIGINAL_AFFINE])}
         if self.probabilities:
             channels = list(channels)
-            item["prob"] = MetaTensor(self._probabilities(torch.cat(channels)), meta=dict(meta))
-        item["pred"] = MetaTensor(decide(channels, self.exclusive), meta=dict(meta))
+            item["prob"] = MetaTensor(self._probabilities(torch.cat(channels)) * inside, meta=dict(meta))
+        item["pred"] = MetaTensor(decide(channels, self.exclusive) * inside, meta=dict(meta))
         if "mask" in item:
             item["fov"] = item["mask"]
+        if "prompt_source" in item:
+            item["prompts"] = item["prompt_source"]
         return item
 
     def _on_source_grid(self, logits: torch.Tensor, image: MetaTensor) -> Iterator[torch.Tensor]:
         for channel in range(len(logits)):
             one = MetaTensor(logits[channel : channel + 1].float())
             yield self.invert({"pred": one, "image": image})["pred"].as_tensor()
+
+    def _inside(self, item: Mapping[Hashable, Any]) -> torch.Tensor:
+        """Where results may be, uint8 (1, …) on the source grid."""
+        seen = next(self._on_source_grid(torch.ones_like(item["pred"][:1]), item["image"])) > 0.5
+        return (seen & (item["mask"].as_tensor() > 0)).to(torch.uint8)
 
     def _probabilities(self, logits: torch.Tensor) -> torch.Tensor:
         probabilities = torch.softmax(logits, dim=0) if self.activation == "softmax" else torch.sigmoid(logits)
@@ -80,6 +100,17 @@ def decide(channels: Iterable[torch.Tensor], exclusive: bool) -> torch.Tensor:
         labels[channel > best] = index
         torch.maximum(best, channel, out=best)
     return labels
+
+
+def nest(channels: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """Bound each channel of logits by those before it: ``z_k' = min(z_1, …, z_k)``, and so its probability too.
+
+    A label is then nowhere without the labels it lies in: a cup only inside its disc.
+    """
+    bound: torch.Tensor | None = None
+    for channel in channels:
+        bound = channel if bound is None else torch.minimum(bound, channel)
+        yield bound
 
 
 class DropChanneld(MapTransform):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
@@ -13,8 +12,10 @@ from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.labels import Labels, LabelSpec
 from monai_samadapt.transforms.chains import CHAINS, Chain
 from monai_samadapt.transforms.compose import OneLineCompose
+from monai_samadapt.transforms.prompts import FilePromptsd
 from monai_samadapt.transforms.restore import DropChanneld, RestoreSegmentationd
 from monai_samadapt.transforms.save import SaveSegmentationd, check_extension
+from monai_samadapt.transforms.settings import check_fundus, check_nested, check_spacing, check_window, plain_values
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class DataSpec:
     longer side of the image fills S, the rest at the lower right is 0 after normalising.
 
     Attributes:
-        modality: ``ct`` (volumes in HU) or ``image2d`` (PNG, JPG, TIFF; RGB or grey).
+        modality: ``ct`` (volumes in HU), ``image2d`` (PNG, JPG, TIFF; RGB or grey) or ``fundus`` (photographs of the
+            retina: black and without results outside the field of view, which is the item's ``mask`` or is found).
         labels: names of the labels, or a mapping from names to values; see `LabelSpec.parse`.
         overlapping: label files have one channel (or file) for each label.
         image_size: side S of the network's input in pixels.
@@ -34,6 +36,10 @@ class DataSpec:
             longer side fills S. For ``ct``.
         neighbours: the three channels are the slice below, the slice, the slice above (``ct``), not three times the
             slice.
+        channels: ``rgb``, ``green`` or ``clahe`` (``fundus``); see `ColourChannelsd`.
+        crop: side of a square around the optic disc that the network sees instead of the photograph (``fundus``); see
+            `CropAtDiscd`.
+        nested: each overlapping label lies inside the one before it, as a cup in its disc; see `nest`.
 
     Raises:
         SamAdaptError: when a value is impossible.
@@ -46,15 +52,19 @@ class DataSpec:
     window: Sequence[float] | None = None
     spacing: float | Sequence[float] | None = None
     neighbours: bool = False
+    channels: str = "rgb"
+    crop: float | None = None
+    nested: bool = False
 
     def __post_init__(self) -> None:
         if self.modality not in CHAINS:
             raise SamAdaptError("modality", self.modality, "is unknown", f"give one of {', '.join(CHAINS)}")
         if not isinstance(self.image_size, int) or self.image_size < 1:
             raise SamAdaptError("image_size", self.image_size, "is no number of pixels", "give e.g. 256")
-        object.__setattr__(self, "window", _window(self.window, needed=self.modality == "ct"))
-        object.__setattr__(self, "spacing", _spacing(self.spacing))
-        LabelSpec.parse(self.labels, self.overlapping)
+        object.__setattr__(self, "window", check_window(self.window, needed=self.modality == "ct"))
+        object.__setattr__(self, "spacing", check_spacing(self.spacing))
+        check_fundus(self.modality, self.channels, self.crop)
+        check_nested(self.nested, LabelSpec.parse(self.labels, self.overlapping))
 
     @property
     def label_spec(self) -> LabelSpec:
@@ -64,7 +74,7 @@ class DataSpec:
     @property
     def pixel_size(self) -> tuple[float, float] | None:
         """``spacing`` along rows and columns."""
-        return _spacing(self.spacing)
+        return check_spacing(self.spacing)
 
     @property
     def chain(self) -> Chain:
@@ -87,7 +97,7 @@ class DataSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
-        plain: dict[str, Any] = _plain(asdict(self))
+        plain: dict[str, Any] = plain_values(asdict(self))
         return plain
 
     @classmethod
@@ -120,12 +130,18 @@ class DataSpec:
         return self.chain.training(samples_per_volume, augment)
 
     def inference_transforms(self) -> OneLineCompose:
-        """Transforms from the path ``image`` to (3, S, S), or (3, S, S, D) for volumes; invertible."""
+        """Transforms from the path ``image`` to (3, S, S), or (3, S, S, D) for volumes; invertible.
+
+        An item's ``prompts`` become ``points`` and ``point_labels``; see `monai_samadapt.transforms.prompts`.
+        """
         return self.chain.inference()
 
-    def evaluation_transforms(self) -> OneLineCompose:
-        """As for inference; ``label`` (1, …) or (K, …) and an optional ``mask`` (1, …) on the source grid, uint8."""
-        return self.chain.evaluation()
+    def evaluation_transforms(self, seed: int = 0) -> OneLineCompose:
+        """As for inference; ``label`` (1, …) or (K, …) and an optional ``mask`` (1, …) on the source grid, uint8.
+
+        The item's ``prompt_mode`` tells its prompts: ``none`` by default; ``seed`` is that of drawn ones.
+        """
+        return self.chain.evaluation(seed)
 
     def check_item(self, item: Mapping[str, Any]) -> None:
         """Read an item of a datalist, for a check before a run.
@@ -133,8 +149,9 @@ class DataSpec:
         Raises:
             SamAdaptError: when a file is missing, cannot be read or does not fit the settings or its image.
         """
-        steps = self.chain.read()
-        OneLineCompose(steps if item.get("label") is not None else [steps[0], steps[2]])(dict(item))
+        checked = self.chain.check(item)
+        if self.chain.dimensions == 2:
+            FilePromptsd(self.label_spec)(checked)
 
     def postprocessing(
         self,
@@ -161,41 +178,11 @@ class DataSpec:
             Transforms that give ``pred`` as uint8 (1, …), or (K, …) for overlapping labels, and ``prob`` (K, …).
         """
         spec = self.label_spec
-        steps: list[Transform] = [RestoreSegmentationd(preprocessing, spec.exclusive, probabilities, activation)]
+        confined = self.chain.confined
+        restore = RestoreSegmentationd(preprocessing, spec.exclusive, probabilities, activation, self.nested, confined)
+        steps: list[Transform] = [restore]
         if output_dir is not None:
             known = self.chain.formats
             extension = check_extension(output_ext or known[0], known)
             steps.append(SaveSegmentationd(output_dir, spec, extension, data_root_dir))
         return OneLineCompose([*steps, DropChanneld()] if drop_channel else steps)
-
-
-def _window(window: Sequence[float] | None, needed: bool) -> tuple[float, float] | None:
-    remedy = "give lowest and highest HU, e.g. [-160, 240]"
-    if window is None:
-        if needed:
-            raise SamAdaptError("window", window, "is missing for ct", remedy)
-        return None
-    if not _numbers(window, 2) or window[0] >= window[1]:
-        raise SamAdaptError("window", window, "is no lower and upper bound", remedy)
-    return float(window[0]), float(window[1])
-
-
-def _spacing(spacing: float | Sequence[float] | None) -> tuple[float, float] | None:
-    if spacing is None:
-        return None
-    pair = spacing if isinstance(spacing, Sequence) else (spacing, spacing)
-    if not _numbers(pair, 2) or min(pair) <= 0:
-        remedy = "give the size of a pixel in mm, e.g. 0.8 or [0.8, 0.8] for rows and columns"
-        raise SamAdaptError("spacing", spacing, "is no size of a pixel", remedy)
-    return float(pair[0]), float(pair[1])
-
-
-def _numbers(values: Any, count: int) -> bool:
-    numbers = isinstance(values, Sequence) and all(isinstance(item, (int, float)) for item in values)
-    return numbers and len(values) == count and all(math.isfinite(item) for item in values)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -56,6 +56,18 @@ def test_fundus_set_has_disc_vessels_and_field_of_view(tmp_path: Path) -> None:
     assert [set(np.unique(array)) for array in arrays[1:]] == [{0, 1, 2}, {0, 255}, {0, 255}]
 
 
+def test_the_target_chooses_what_the_datalist_lists(tmp_path: Path) -> None:
+    for target in ("disc_cup", "vessel"):
+        write_demo_dataset(tmp_path / target, "fundus", 3, size=(64, 72), target=target)
+    assert read_split(tmp_path / "vessel").labels == {"Vessel": 255}
+    label = Path(load_datalist(tmp_path / "vessel", section="test")[0]["label"])
+    assert label.parent == tmp_path / "vessel" / "vessels"
+    first, second = (_hashes(tmp_path / target) for target in ("disc_cup", "vessel"))
+    assert {name for name in first if first[name] != second[name]} == {"datalist.json"}
+    with pytest.raises(SamAdaptError, match="target='macula'"):
+        write_demo_dataset(tmp_path, "fundus", 3, target="macula")
+
+
 @pytest.mark.parametrize(("kind", "options"), [("ct", GRID), ("fundus", {"size": (64, 72)})])
 def test_same_seed_same_files(tmp_path: Path, kind: str, options: dict[str, tuple[int, ...]]) -> None:
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):

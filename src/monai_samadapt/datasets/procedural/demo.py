@@ -20,6 +20,7 @@ from monai_samadapt.files import atomic_path
 CT_AXES = ("RAS", "LPS", "LAS", "RAS", "PIR")
 CT_OBLIQUE = (0.0, 0.0, 12.0)
 TEST_SHARE, VALIDATION_SHARE = 0.25, 0.15
+TARGETS = ("disc_cup", "vessel")
 
 Items = list[dict[str, str]]
 
@@ -32,12 +33,14 @@ def write_demo_dataset(
     shape: Sequence[int] = (96, 96, 40),
     spacing: Sequence[float] = (1.6, 1.6, 3.0),
     size: Sequence[int] = (256, 288),
+    target: str = "disc_cup",
 ) -> Path:
     """Write procedural cases and a Decathlon-style datalist with relative paths.
 
     ``ct``: NIfTI volumes with differing axes, some oblique, with spacings up to 10 % from ``spacing``; every third case
     has no lesion. ``fundus``: PNG images with disc and cup (0, 1 rim, 2 cup) in ``labels`` and the field of view in
-    ``masks``; ``datalist_vessels.json`` lists the same images with their vessels (0, 255).
+    ``masks``; the same images have their vessels (0, 255) in ``vessels``, listed by ``datalist_vessels.json``, which
+    is ``datalist.json`` too for the target ``vessel``.
 
     Args:
         folder: where to write; made if missing.
@@ -47,25 +50,32 @@ def write_demo_dataset(
         shape: voxels of a CT volume from left to right, back to front, feet to head.
         spacing: its millimetres along the same axes.
         size: height and width of a fundus image; every third image is an eighth larger.
+        target: labels that ``datalist.json`` lists for fundus images: ``disc_cup`` or ``vessel``.
 
     Returns:
         path of ``datalist.json``.
 
     Raises:
-        SamAdaptError: when ``kind`` is another word or ``cases`` is below 3.
+        SamAdaptError: when ``kind`` or ``target`` is another word, or ``cases`` is below 3.
     """
     if kind not in ("ct", "fundus"):
         raise SamAdaptError("kind", kind, "is no kind of procedural data", "give 'ct' or 'fundus'")
+    if target not in TARGETS:
+        raise SamAdaptError("target", target, "is nothing that is labelled", f"give one of {', '.join(TARGETS)}")
     if cases < 3:
         raise SamAdaptError("cases", cases, "leaves a part of the split empty", "give at least 3")
-    target = Path(folder)
+    output = Path(folder)
     if kind == "ct":
-        items = [_write_ct_case(target, index, seed, shape, spacing) for index in range(cases)]
-        return _write_datalist(target / "datalist.json", CT_LABELS, items)
-    items = [_write_fundus_case(target, index, seed, size) for index in range(cases)]
+        items = [_write_ct_case(output, index, seed, shape, spacing) for index in range(cases)]
+        return _write_datalist(output / "datalist.json", CT_LABELS, items)
+    items = [_write_fundus_case(output, index, seed, size) for index in range(cases)]
     vessels = [{**item, "label": item["label"].replace("labels/", "vessels/")} for item in items]
-    _write_datalist(target / "datalist_vessels.json", {"Vessel": 255}, vessels)
-    return _write_datalist(target / "datalist.json", FUNDUS_LABELS, items)
+    listed: dict[str, tuple[Mapping[str, Any], Items]] = {
+        "disc_cup": (FUNDUS_LABELS, items),
+        "vessel": ({"Vessel": 255}, vessels),
+    }
+    _write_datalist(output / "datalist_vessels.json", *listed["vessel"])
+    return _write_datalist(output / "datalist.json", *listed[target])
 
 
 def _case_seed(seed: int, index: int) -> int:
