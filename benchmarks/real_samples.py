@@ -1,6 +1,6 @@
-"""Train, evaluate and infer on real images by the bundle's own commands, beside a plain U-Net with the same budget.
+"""Train, evaluate and infer on real images by the bundles' own commands, beside a plain U-Net with the same budget.
 
-    python benchmarks/real_samples.py TASK DATA OUTPUT [--checkpoint random] [--epochs 60] [--seed 0] [--device cpu]
+    python benchmarks/real_samples.py TASK DATA OUTPUT [--methods s_sam unet] [--epochs 60] [--seed 0] [--device cpu]
 
 TASK ``cxr``: lungs in chest X-rays. DATA holds ``images/`` and ``masks/`` (Shenzhen set); every image is a subject,
 split 70 : 10 : 20 by a seed.
@@ -10,99 +10,80 @@ lower half of its slices (a quarter of them held out for the choice of the epoch
 lies in the upper half and is left out. One patient on both sides: this shows that the path works, not how well a model
 does on another patient.
 
-Both networks see the same images, slices, augmentation, loss, optimiser, epochs and batch. Prints Dice on the test
-cases and the time of training, and writes them to OUTPUT/result.json.
+TASK ``chase``: vessels of CHASE_DB1. TASK ``drishti``: optic disc of DRISHTI-GS. Splits: ``real_tasks.py``.
+
+All networks see the same images, slices, augmentation, epochs and batch; each bundle has its own loss, optimiser and
+prompts in training, and the U-Net those of S-SAM. SAM2LoRA is evaluated once for each prompt mode; the prompts come
+from the ground truth. Prints Dice and AUC on the test cases and the time of training, and writes OUTPUT/result.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
-import numpy as np
+from real_tasks import TASKS, Task
 
 from monai_samadapt.commands.bundles import find_bundle
-from monai_samadapt.datasets import Split, split_by_subject, write_split
+from monai_samadapt.commands.run_bundle import run_bundle
+from monai_samadapt.prompts import MODES
 
-Settings = dict[str, Any]
-
-
-def prepare_cxr(data: Path, output: Path, seed: int) -> Settings:
-    """List image and mask pairs; nothing is copied."""
-    images = sorted((data / "images").iterdir())
-    masks = {path.stem.removesuffix("_mask"): path for path in (data / "masks").iterdir()}
-    items = [{"image": str(p), "label": str(masks[p.stem]), "subject": p.stem} for p in images]
-    parts = split_by_subject(items, (0.7, 0.1, 0.2), seed)
-    path = write_split(Split(*parts), output / "datalist.json")
-    return {"datalist": path, "labels": ["Lungs"], "overlay": "image2d"}
+UNET = Path(__file__).with_name("unet.json")
 
 
-def prepare_ct(data: Path, output: Path, seed: int) -> Settings:
-    """Cut the volume: lower half for training and validation, upper half for the test; tumour set to background."""
-    volume, label = (nib.load(next(data.glob(pattern))) for pattern in ("*ct*.nii.gz", "*seg*.nii.gz"))
-    depth = volume.shape[2]
-    cuts = {"training": (0, 3 * depth // 8), "validation": (3 * depth // 8, depth // 2), "test": (depth // 2, depth)}
-    items: dict[str, list[dict[str, str]]] = {}
-    (output / "data").mkdir(parents=True, exist_ok=True)
-    for name, (start, stop) in cuts.items():
-        affine = volume.affine.copy()
-        affine[:3, 3] = (volume.affine @ [0, 0, start, 1])[:3]
-        paths = {key: str(output / "data" / f"{name}_{key}.nii.gz") for key in ("image", "label")}
-        nib.save(nib.Nifti1Image(np.asarray(volume.dataobj[:, :, start:stop]), affine), paths["image"])
-        values = np.asarray(label.dataobj[:, :, start:stop]).astype(np.uint8)
-        nib.save(nib.Nifti1Image(np.where(values == TUMOUR, 0, values).astype(np.uint8), affine), paths["label"])
-        items[name] = [{**paths, "subject": f"LUNG1-001 {name}"}]
-    path = write_split(Split(items["training"], items["validation"], items["test"]), output / "datalist.json")
-    return {"datalist": path, "labels": LUNG1_LABELS, "overlay": "ct", "window": [-1000, 400]}
+@dataclass(frozen=True)
+class Method:
+    """How a method is run: its bundle, further configurations, base, peak learning rate and prompts of evaluation."""
+
+    bundle: str
+    variant: str
+    checkpoint: str
+    learning_rate: float
+    extra: tuple[Path, ...] = ()
+    modes: tuple[str, ...] = ("none",)
 
 
-LUNG1_LABELS = {"Left lung": 1, "Right lung": 2, "Spinal cord": 3}
-TUMOUR = 4
-TASKS = {"cxr": prepare_cxr, "ct": prepare_ct}
+METHODS = {
+    "s_sam": Method("s_sam", "vit_nano", "sam_vit_nano", 3e-3),
+    "balr_sam": Method("balr_sam", "vit_nano", "sam_vit_nano", 1e-3),
+    "sam2_lora": Method("sam2_lora", "hiera_nano", "sam2.1_hiera_nano", 1e-3, modes=tuple(MODES)),
+    "unet": Method("s_sam", "vit_nano", "random", 3e-3, (UNET,)),
+}
 
 
-def run_bundle(configs: list[str], settings: Settings) -> None:
-    """``python -m monai.bundle run`` with the configuration files and settings given."""
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(configs)]
-    for key, value in settings.items():
-        command += [f"--{key}", str(value)]
-    subprocess.run(command, check=True)
-
-
-def train_and_test(method: str, task: Settings, options: argparse.Namespace) -> Settings:
-    """The three workflows of one network."""
-    bundle, folder = find_bundle("s_sam"), options.output / method
-    config = {name: str(bundle / "configs" / f"{name}.json") for name in ("train", "evaluate", "inference")}
-    extra = [str(bundle / "configs" / f"{task['overlay']}.json")]
-    extra += [str(Path(__file__).with_name("unet.json"))] if method == "unet" else []
-    shared = {
-        "bundle_root": bundle,
-        "dataset_dir": options.output,
-        "datalist": task["datalist"],
-        "labels": task["labels"],
-        "variant": options.variant,
-        "image_size": options.image_size,
-        "device": options.device,
-        "seed": options.seed,
-    }
-    shared |= {"window": task["window"]} if "window" in task else {}
-    training = {"checkpoint": options.checkpoint, "max_epochs": options.epochs, "output_dir": folder, "num_workers": 0}
-    training |= {"learning_rate": options.learning_rate, "val_interval": max(1, options.epochs // 10)}
+def train_and_test(name: str, task: Task, options: argparse.Namespace) -> dict[str, Any]:
+    """The three workflows of one method."""
+    method, folder = METHODS[name], options.output / name
+    bundle, overlays = find_bundle(method.bundle), [task["overlay"], *method.extra]
+    shared = {"dataset_dir": options.output, "variant": options.variant or method.variant, "seed": options.seed}
+    shared |= {"image_size": options.image_size, "device": options.device, **task["ids"]}
+    training = {"checkpoint": options.checkpoint or method.checkpoint, "max_epochs": options.epochs}
+    training |= {"learning_rate": options.learning_rate or method.learning_rate, "num_workers": 0}
     training |= {"batch_size": options.batch_size, "samples_per_volume": options.batch_size}
+    training |= {"val_interval": max(1, options.epochs // 10), "output_dir": folder}
     start = time.perf_counter()
-    run_bundle([config["train"], *extra], {**shared, **training})
+    run_bundle(bundle, ["train", *overlays], {**shared, **training})
     seconds = time.perf_counter() - start
-    run_bundle([config["train"], config["evaluate"], *extra], {**shared, "output_dir": folder, "num_workers": 0})
+    evaluation = {"output_dir": folder, "num_workers": 0, "prompt_modes": list(method.modes)}
+    run_bundle(bundle, ["train", "evaluate", *overlays], {**shared, **evaluation})
     predictions = {"output_dir": folder / "predictions", "model_file": folder / "model.pt"}
-    run_bundle([config["inference"], *extra], {**shared, **predictions})
+    run_bundle(bundle, ["inference", *overlays], {**shared, **predictions})
     summary = json.loads((folder / "evaluation" / "summary.json").read_text())
-    return {"method": method, "seconds": round(seconds), "summary": summary}
+    return {"method": name, "seconds": round(seconds), "summary": summary}
+
+
+def report(result: dict[str, Any]) -> None:
+    """Print a line for each prompt mode."""
+    print(f"{result['method']}: training {result['seconds']} s")
+    summary = result["summary"]
+    for part in (summary, *summary.get("other_prompts", [])):
+        dice, auc = (part["overall"]["metrics"][name] for name in ("dice", "auc"))
+        interval = ", ".join(f"{value:.3f}" for value in dice["ci95"])
+        print(f"  {part['prompts']}: Dice {dice['mean']:.3f} [{interval}], AUC {auc['mean']:.4f} (N {dice['n']})")
 
 
 def main() -> None:
@@ -110,13 +91,13 @@ def main() -> None:
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("data", type=Path)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--methods", nargs="+", default=["s_sam", "unet"])
-    parser.add_argument("--checkpoint", default="random")
-    parser.add_argument("--variant", default="vit_nano")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=["s_sam", "unet"])
+    parser.add_argument("--checkpoint", help="base weights, of all methods; by default the nano base of each")
+    parser.add_argument("--variant", help="of all methods; by default the nano variant of each")
     parser.add_argument("--image_size", type=int, default=256)
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--batch_size", type=int, default=8)
-    parser.add_argument("--learning_rate", type=float, default=3e-3)
+    parser.add_argument("--learning_rate", type=float, help="by default that of each method")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
@@ -127,8 +108,7 @@ def main() -> None:
     record = {"arguments": {key: str(value) for key, value in vars(options).items()}, "results": results}
     (options.output / "result.json").write_text(json.dumps(record, indent=2) + "\n")
     for result in results:
-        dice = result["summary"]["overall"]["metrics"]["dice"]
-        print(f"{result['method']}: Dice {dice['mean']:.3f} {dice['ci95']} (N {dice['n']}), {result['seconds']} s")
+        report(result)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,10 @@ OVERRIDES = (
     *("max_epochs", "learning_rate", "amp", "amp_dtype", "device", "cache_rate", "seed", "activation_checkpointing"),
     *("compile", "resume"),
 )
-SHARED = ("variant", "image_size", "modality", "labels", "overlapping", "window", "spacing", "neighbours", "seed")
+SHARED = (
+    *("variant", "image_size", "modality", "labels", "overlapping", "window", "spacing", "neighbours", "seed"),
+    *("channels", "crop", "nested"),
+)
 CT_LABELS = ["Liver", "Spleen", "Kidneys", "Lesion"]
 WORKFLOWS = [("train", "train"), ("train+evaluate", "train"), ("inference", "infer")]
 # An overlay of several processes names engines, and fits one base only.
@@ -64,7 +67,8 @@ def test_overlays_set_ids_that_every_config_declares(
 ) -> None:
     overlays = [path for path in (bundle.root / "configs").glob("*.json") if path.stem not in BASES]
     overlays = [path for path in overlays if not path.stem.startswith(ENGINE_OVERLAY)]
-    assert {"ct", "image2d"} <= {path.stem for path in overlays}
+    overlay_names = {"ct", "image2d", "fundus_vessel", "fundus_disc", "fundus_disc_cup"}
+    assert overlay_names <= {path.stem for path in overlays}
     for path in overlays:
         keys = set(read(path))
         assert not {key for key in keys if "::" in key or "#" in key}, path.name

@@ -1,67 +1,112 @@
-"""``samadapt demo``: make data, train S-SAM on it, evaluate and infer; no downloads."""
+"""``samadapt demo``: make data, adapt a model to it, evaluate and infer, for each method; no downloads."""
 
 from __future__ import annotations
 
 import argparse
-import shlex
-import subprocess
-import sys
+import json
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from monai_samadapt.backbones.registry import REGISTRY
 from monai_samadapt.commands.bundles import find_bundle
+from monai_samadapt.commands.run_bundle import run_bundle
 from monai_samadapt.datasets.procedural import write_demo_dataset
 from monai_samadapt.errors import SamAdaptError
 
-LABELS = ["Liver", "Spleen", "Kidneys", "Lesion"]
+CT_LABELS = ["Liver", "Spleen", "Kidneys", "Lesion"]
+NANO = {"vit_nano": "sam_vit_nano", "hiera_nano": "sam2.1_hiera_nano"}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a method is shown on.
+
+    Attributes:
+        data: kind of procedural data.
+        overlay: configuration of the modality and labels.
+        variant: nano base.
+        epochs: of the training.
+        learning_rate: peak.
+        labels: of the label files, where the overlay does not say.
+    """
+
+    data: str
+    overlay: str
+    variant: str
+    epochs: int
+    learning_rate: float
+    labels: tuple[str, ...] = ()
+
+
+TASKS = {
+    "s_sam": Task("ct", "ct", "vit_nano", 40, 3e-3, tuple(CT_LABELS)),
+    "sam2_lora": Task("fundus", "fundus_disc_cup", "hiera_nano", 40, 1e-3),
+    "balr_sam": Task("ct", "ct", "vit_nano", 40, 1e-3, tuple(CT_LABELS)),
+}
 
 
 def register(commands: Any) -> None:
     """Add the arguments."""
     parser = commands.add_parser("demo", help=__doc__)
-    parser.add_argument("--method", default="s_sam", help="bundle to run")
+    parser.add_argument("--method", choices=[*TASKS, "all"], default="all", help="bundle to run")
     parser.add_argument("--output", type=Path, default=Path("demo_output"), help="folder to write to")
-    parser.add_argument("--cases", type=int, default=16, help="procedural CT volumes")
-    parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--checkpoint", help="base weights of vit_nano; by default the embedded ones, else random")
+    parser.add_argument("--cases", type=int, default=16, help="procedural CT volumes, and fundus images")
+    parser.add_argument("--epochs", type=int, help="of each training; by default what the method needs")
+    parser.add_argument("--checkpoint", help="base weights of the nano variant; by default the embedded ones")
     parser.add_argument("--seed", type=int, default=0)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Run the bundle's three workflows on procedural CT, each by the command line a user would type."""
+    """Make the data of both kinds and run the bundles of the methods asked for."""
     start, output = time.perf_counter(), options.output.resolve()
-    bundle, data, training = find_bundle(options.method), output / "data", output / "run"
-    checkpoint = options.checkpoint or default_base()
-    print(f"base weights: {checkpoint}" + (" (never trained)" if checkpoint == "random" else ""))
-    write_demo_dataset(data, "ct", options.cases, options.seed)
-    shared = {"dataset_dir": data, "variant": "vit_nano", "image_size": 128, "labels": LABELS, "seed": options.seed}
-    train = {"checkpoint": checkpoint, "max_epochs": options.epochs, "val_interval": 5, "num_workers": 0}
-    run_bundle(bundle, ["train", "ct"], {**shared, **train, "output_dir": training, "learning_rate": 3e-3})
-    run_bundle(bundle, ["train", "evaluate", "ct"], {**shared, "output_dir": training, "num_workers": 0})
-    predict = {**shared, "output_dir": output / "predictions", "model_file": training / "model.pt"}
-    run_bundle(bundle, ["inference", "ct"], {**predict, "datalist": data / "datalist.json"})
-    print(f"\nDone in {time.perf_counter() - start:.0f} s. Segmented test volumes: {output / 'predictions'}")
-    print(f"Table and overlay pictures of the test cases: {training / 'evaluation'}")
+    for kind in ("ct", "fundus"):
+        write_demo_dataset(output / "data" / kind, kind, options.cases, options.seed)
+    print(f"made {options.cases} CT volumes and {options.cases} fundus images in {output / 'data'}")
+    methods = list(TASKS) if options.method == "all" else [options.method]
+    for method in methods:
+        run_method(method, output, options)
+    print(f"\nDone in {time.perf_counter() - start:.0f} s. Dice of the test cases, by the mean over them:")
+    for method in methods:
+        print(f"  {method:10s} {dice_line(output / method)}")
+    print(f"Tables, overlay pictures: {output}/METHOD/run/evaluation. Segmented cases: {output}/METHOD/predictions")
 
 
-def default_base() -> str:
+def run_method(method: str, output: Path, options: argparse.Namespace) -> None:
+    """Train, evaluate and infer with one bundle."""
+    task, bundle, training = TASKS[method], find_bundle(method), output / method / "run"
+    checkpoint = options.checkpoint or default_base(task.variant)
+    print(f"\n{method}: base weights {checkpoint}" + (" (never trained)" if checkpoint == "random" else ""))
+    data = output / "data" / task.data
+    shared: dict[str, Any] = {"dataset_dir": data, "variant": task.variant, "image_size": 128, "seed": options.seed}
+    shared |= {"labels": list(task.labels)} if task.labels else {}
+    settings = {"checkpoint": checkpoint, "max_epochs": options.epochs or task.epochs, "val_interval": 5}
+    settings |= {"learning_rate": task.learning_rate, "batch_size": 8, "num_workers": 0}
+    run_bundle(bundle, ["train", task.overlay], {**shared, **settings, "output_dir": training})
+    run_bundle(bundle, ["train", "evaluate", task.overlay], {**shared, "output_dir": training, "num_workers": 0})
+    predict = {"output_dir": output / method / "predictions", "model_file": training / "model.pt"}
+    run_bundle(bundle, ["inference", task.overlay], {**shared, **predict, "datalist": data / "datalist.json"})
+
+
+def default_base(variant: str) -> str:
     """The embedded nano base, or ``random`` while there is none."""
-    weights = Path(__file__).resolve().parents[1] / "weights" / "sam_vit_nano.safetensors"
-    return "sam_vit_nano" if weights.is_file() else "random"
+    return NANO[variant] if NANO[variant] in REGISTRY else "random"
 
 
-def run_bundle(bundle: Path, configs: list[str], settings: dict[str, Any]) -> None:
-    """Run ``python -m monai.bundle run`` and print the command.
+def dice_line(folder: Path) -> str:
+    """Mean Dice by label of a method's evaluation.
 
     Raises:
-        SamAdaptError: when it fails.
+        SamAdaptError: when there is none.
     """
-    files = [str(bundle / "configs" / f"{name}.json") for name in configs]
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(files), "--bundle_root", str(bundle)]
-    for key, value in settings.items():
-        command += [f"--{key}", str(value)]
-    print(f"\n$ {shlex.join(command)}", flush=True)
-    if subprocess.run(command, check=False).returncode:
-        raise SamAdaptError("demo", configs[0], "this step failed", "read its last line above")
+    path = folder / "run" / "evaluation" / "summary.json"
+    if not path.is_file():
+        raise SamAdaptError("output", str(path), "no such file", "run the demo into an empty folder")
+    return _dice(json.loads(path.read_text()))
+
+
+def _dice(summary: dict[str, Any]) -> str:
+    means = {label: part["metrics"]["dice"]["mean"] for label, part in summary["labels"].items()}
+    return "  ".join(f"{label} {value:.3f}" for label, value in means.items())

@@ -1,20 +1,24 @@
-"""``samadapt merge``: turn an adapter and its base into stock SAM weights."""
+"""``samadapt merge``: turn an adapter and its base into stock SAM or SAM2 weights."""
 
 from __future__ import annotations
 
 import argparse
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
+from monai_samadapt.backbones import family_of
 from monai_samadapt.engines.artefacts import network_from_adapter, write_model
 from monai_samadapt.files import atomic_path
+from monai_samadapt.networks import SegmentationNetwork
 from monai_samadapt.networks.export import merged_sam_state, why_not_stock
 
-MERGED = "sam_merged.pth"
+MERGED = {"sam": "sam_merged.pth", "sam2": "sam2_merged.pt"}
 TOKENS = "label_tokens.safetensors"
+TORCHSCRIPT = "model.ts"
 
 
 def register(commands: Any) -> None:
@@ -27,17 +31,43 @@ def register(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Write ``sam_merged.pth``, which upstream loads strictly, with the label tokens beside it; else ``model.pt``."""
+    """Write the merged weights as upstream loads them strictly, with the label tokens beside them; else ``model.pt``.
+
+    A network with modules of its own, which no other package could build, is written as TorchScript as well.
+    """
     network = network_from_adapter(options.output_dir, options.checkpoint)
     folder = options.to or options.output_dir
     reason = why_not_stock(network)
     if reason is not None:
         write_model(folder, network)
         print(f"no stock checkpoint: {reason}\nwrote {folder / 'model.pt'}")
+        if network.added_modules:
+            write_torchscript(folder / TORCHSCRIPT, network)
+            print(f"wrote {folder / TORCHSCRIPT}, which runs without this package")
         return
-    with atomic_path(folder / MERGED) as temporary:
-        torch.save(merged_sam_state(network), temporary)
+    write_stock(folder, network)
+
+
+def write_stock(folder: Path, network: SegmentationNetwork) -> None:
+    """Write the merged weights as upstream's files hold them, and the label tokens where there are any."""
+    family = family_of(network.variant)
+    state = merged_sam_state(network)
+    with atomic_path(folder / MERGED[family]) as temporary:
+        torch.save({"model": state} if family == "sam2" else state, temporary)
+    print(f"wrote {folder / MERGED[family]}")
     tokens = {name: value.detach().clone() for name, value in network.prompt_tokens().items()}
-    with atomic_path(folder / TOKENS) as temporary:
-        save_file(tokens, temporary)
-    print(f"wrote {folder / MERGED} and {folder / TOKENS} (one sparse prompt token for each of {', '.join(tokens)})")
+    if tokens:
+        with atomic_path(folder / TOKENS) as temporary:
+            temporary.write_bytes(save(tokens))
+        print(f"wrote {folder / TOKENS} (one sparse prompt token for each of {', '.join(tokens)})")
+
+
+def write_torchscript(path: Path, network: SegmentationNetwork) -> None:
+    """Write the merged network as a traced TorchScript module: images (B, 3, S, S) to logits (B, C, S, S)."""
+    network.eval().merge()
+    device = next(network.parameters()).device
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        traced = torch.jit.trace(network, torch.zeros(1, 3, network.image_size, network.image_size, device=device))
+    with atomic_path(path) as temporary:
+        torch.jit.save(traced, temporary)

@@ -1,14 +1,19 @@
 """What the bundles' engines need beside MONAI's own parts."""
 
 from monai_samadapt.engines.artefacts import load_model
+from monai_samadapt.engines.clip import ClipGradients
 from monai_samadapt.engines.finite import NonFiniteLoss
 from monai_samadapt.engines.optim import adamw, amp_dtype, warmup_polynomial
 from monai_samadapt.engines.preflight import data_spec, items, preflight_inference, preflight_training, save_split
 from monai_samadapt.engines.prepare import execute, keep_on_host, prepare_batch, set_seed
+from monai_samadapt.engines.prompt_items import per_mode, prompted
+from monai_samadapt.engines.prompting import PromptedBatch
 from monai_samadapt.engines.run import TrainingRun
 
 __all__ = [
+    "ClipGradients",
     "NonFiniteLoss",
+    "PromptedBatch",
     "TrainingRun",
     "adamw",
     "amp_dtype",
@@ -17,9 +22,11 @@ __all__ = [
     "items",
     "keep_on_host",
     "load_model",
+    "per_mode",
     "preflight_inference",
     "preflight_training",
     "prepare_batch",
+    "prompted",
     "save_split",
     "set_seed",
     "warmup_polynomial",

@@ -97,7 +97,7 @@ def network_from_adapter(output_dir: Path, checkpoint: str | None = None) -> Seg
 
 @exits_in_one_line
 def load_model(network: SegmentationNetwork, model_file: str) -> None:
-    """Load ``model.pt`` strictly.
+    """Load ``model.pt`` strictly, and go to evaluation mode once: MONAI's engines else switch it for every case.
 
     Raises:
         SamAdaptError: when the file is missing, unreadable, or of another network.
@@ -111,3 +111,4 @@ def load_model(network: SegmentationNetwork, model_file: str) -> None:
         reason = " ".join(str(error).split())[:160]
         remedy = "use the variant, image_size and labels it was trained with (see adapter.json beside it)"
         raise SamAdaptError("model_file", model_file, f"does not fit the network ({reason})", remedy) from error
+    network.eval()

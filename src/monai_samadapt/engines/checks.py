@@ -6,13 +6,15 @@ import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from pydoc import locate
 from typing import Any
 
 import torch
 
-from monai_samadapt.backbones import build_sam
+from monai_samadapt.backbones import SAM2_VARIANTS, SAM_VARIANTS, build_base, family_of
 from monai_samadapt.backbones.loading import read_state
 from monai_samadapt.backbones.resolve import resolve_checkpoint
+from monai_samadapt.backbones.sam2 import check_version
 from monai_samadapt.backbones.variants import variant_of
 from monai_samadapt.datasets import check_files
 from monai_samadapt.datasets.split import PATH_KEYS
@@ -33,19 +35,35 @@ def check_device(device: str) -> None:
         raise SamAdaptError("device", str(device), "no CUDA device is available", "set device to cpu")
 
 
-def check_network(variant: str, image_size: int) -> None:
-    """Refuse an unknown variant or an image size it cannot have; on the meta device this costs next to nothing."""
+def check_network(variant: str, image_size: int, network: str) -> None:
+    """Refuse a variant the network is not made for, or an image size it cannot have; this costs next to nothing.
+
+    Args:
+        variant, image_size: ids of these names.
+        network: full name of the network's class.
+    """
+    family = getattr(locate(network), "family", None)
+    if family is not None and family_of(variant) != family:
+        known = SAM_VARIANTS if family == "sam" else SAM2_VARIANTS
+        problem = f"{network.rpartition('.')[2]} does not adapt it"
+        raise SamAdaptError("variant", variant, problem, f"choose one of {', '.join(known)}")
     with torch.device("meta"):
-        build_sam(variant, image_size, None)
+        build_base(variant, image_size, None)
 
 
-def check_base(checkpoint: str, variant: str) -> None:
-    """Refuse base weights of another variant before the network is built."""
+def check_base(checkpoint: str, variant: str, sam2_version: str = "2.1") -> None:
+    """Refuse base weights of another variant or version before the network is built."""
     check_path("checkpoint", checkpoint)
-    path = resolve_checkpoint(checkpoint, "sam", variant).path
-    if path is not None and (found := variant_of(read_state(path))) != variant:
+    family = family_of(variant)
+    path = resolve_checkpoint(checkpoint, family, variant).path
+    if path is None:
+        return
+    state = read_state(path, mapped=True)
+    if (found := variant_of(state)) != variant:
         remedy = f"set variant to {found} or give the weights of {variant}"
-        raise SamAdaptError("checkpoint", checkpoint, f"holds {found or 'no SAM'}, not {variant}", remedy)
+        raise SamAdaptError("checkpoint", checkpoint, f"holds {found or 'no SAM or SAM2'}, not {variant}", remedy)
+    if family == "sam2":
+        check_version(state, sam2_version, checkpoint)
 
 
 def check_settings(spec: DataSpec, description: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import psutil
 import torch
 
-from monai_samadapt.backbones import sam_variant
+from monai_samadapt.backbones import variant_sizes
+from monai_samadapt.backbones.variants import SamVariant
 from monai_samadapt.errors import SamAdaptError
 
 FLOATS_PER_TOKEN = 30
@@ -18,11 +19,25 @@ def training_bytes(variant: str, image_size: int, batch: int, checkpointing: boo
     With activation checkpointing one block's activations and every block's input are kept. Half precision halves the
     activations, not the weights.
     """
-    sizes = sam_variant(variant)
-    tokens = batch * (image_size // 16) ** 2
-    block = tokens * sizes.embed_dim * FLOATS_PER_TOKEN
-    kept = block + sizes.depth * tokens * sizes.embed_dim if checkpointing else sizes.depth * block
-    return int(kept * (2 if half else 4) + 1.5 * sizes.parameters * 4)
+    inputs = [batch * floats for floats in block_inputs(variant, image_size)]
+    everything = FLOATS_PER_TOKEN * sum(inputs)
+    kept = FLOATS_PER_TOKEN * max(inputs) + sum(inputs) if checkpointing else everything
+    return int(kept * (2 if half else 4) + 1.5 * variant_sizes(variant).parameters * 4)
+
+
+def block_inputs(variant: str, image_size: int) -> list[int]:
+    """Floats in the input of each encoder block for one image: tokens times width.
+
+    A stage of SAM2's Hiera has half the tokens along a side of the one before it, and twice the width.
+    """
+    sizes = variant_sizes(variant)
+    if isinstance(sizes, SamVariant):
+        return [(image_size // 16) ** 2 * sizes.embed_dim] * sizes.depth
+    widths = [
+        (count, (image_size // (4 << stage)) ** 2 * (sizes.embed_dim << stage))
+        for stage, count in enumerate(sizes.stages)
+    ]
+    return [floats for count, floats in widths for _ in range(count)]
 
 
 def available_bytes(device: str) -> int:

@@ -27,13 +27,15 @@ def adamw(network: SegmentationNetwork, learning_rate: float, weight_decay: floa
     return AdamW([group for group in groups if group["params"]], lr=learning_rate, fused=fused)
 
 
-def warmup_polynomial(optimizer: Optimizer, max_epochs: int, epoch_length: int, power: float = 0.9) -> LambdaLR:
-    r"""Warm up linearly over at most 250 steps or a twentieth of the run, then decay polynomially, step by step.
+def warmup_polynomial(
+    optimizer: Optimizer, max_epochs: int, epoch_length: int, power: float = 0.9, warmup_steps: int = 250
+) -> LambdaLR:
+    r"""Warm up linearly over ``warmup_steps`` or a twentieth of the run, if that is less, then decay polynomially.
 
     .. math:: lr_t = lr \cdot \min\Big(1, \frac{t + 1}{w}\Big) \cdot \Big(1 - \frac{t}{T}\Big)^{power}
     """
     total = max(1, max_epochs * epoch_length)
-    warmup = max(1, min(250, total // 20))
+    warmup = max(1, min(warmup_steps, total // 20))
 
     def factor(step: int) -> float:
         return min(1.0, (step + 1) / warmup) * (1 - min(step, total - 1) / total) ** power

@@ -21,6 +21,7 @@ from monai_samadapt.engines.checks import (
 )
 from monai_samadapt.engines.memory import check_memory
 from monai_samadapt.engines.optim import amp_dtype as find_amp_dtype
+from monai_samadapt.engines.prompt_items import check_prompts
 from monai_samadapt.errors import SamAdaptError, exits_in_one_line
 from monai_samadapt.networks.label_embeddings import label_embeddings
 from monai_samadapt.transforms import DataSpec
@@ -57,6 +58,7 @@ def preflight_training(
     training: Items,
     validation: Items,
     spec: DataSpec,
+    network: str,
     checkpoint: str,
     variant: str,
     output_dir: str,
@@ -67,12 +69,14 @@ def preflight_training(
     amp: bool = False,
     amp_dtype: str = "bfloat16",
     rank: int | None = None,
+    sam2_version: str = "2.1",
 ) -> None:
     """Check everything a training run rests on.
 
     Args:
         training, validation: items with ``image`` and ``label``.
         spec: how they are read.
+        network: full name of the network's class.
         checkpoint, variant: base weights.
         output_dir: folder of the artefacts.
         device: device of the run.
@@ -81,6 +85,7 @@ def preflight_training(
         activation_checkpointing, amp: what lowers the memory.
         amp_dtype: id of that name.
         rank: must be None for methods without a rank.
+        sam2_version: id of that name, for SAM2.
     """
     check_device(device)
     check_path("output_dir", output_dir)
@@ -88,9 +93,9 @@ def preflight_training(
         raise SamAdaptError("rank", rank, "S-SAM trains singular values, it has no rank", "leave rank null")
     find_amp_dtype(amp_dtype)
     check_counts(counts)
-    check_network(variant, spec.image_size)
+    check_network(variant, spec.image_size, network)
     label_embeddings(embeddings, spec.label_spec.names)
-    check_base(checkpoint, variant)
+    check_base(checkpoint, variant, sam2_version)
     if not training:
         raise SamAdaptError("training", [], "no cases to train on", "give dataset_dir or datalist with labelled cases")
     shared = {str(item["image"]) for item in training} & {str(item["image"]) for item in validation}
@@ -102,11 +107,11 @@ def preflight_training(
 
 @exits_in_one_line
 def preflight_inference(
-    inputs: Items, spec: DataSpec, model_file: str, variant: str, output_dir: str, device: str
+    inputs: Items, spec: DataSpec, network: str, model_file: str, variant: str, output_dir: str, device: str
 ) -> None:
     """Check everything inference or evaluation rests on, and that the settings are those of the training run."""
     check_device(device)
-    check_network(variant, spec.image_size)
+    check_network(variant, spec.image_size, network)
     check_path("output_dir", output_dir)
     check_path("model_file", model_file)
     if not Path(model_file).is_file():
@@ -114,4 +119,5 @@ def preflight_inference(
     if not inputs:
         raise SamAdaptError("dataset_dir", "", "no cases found", "give a folder of images, or a datalist")
     check_settings(spec, Path(model_file).parent / DESCRIPTION)
+    check_prompts(inputs, spec)
     check_items(inputs, spec)

@@ -27,9 +27,20 @@ def prepare_batch(
 
 def keep_on_host(
     batch: dict[str, Any], device: str | torch.device | None = None, non_blocking: bool = False, **kwargs: Any
-) -> tuple[Tensor, Tensor | None]:
-    """Leave a whole volume where it is: the inferer takes its slices to the device, a few at a time."""
-    return batch["image"], batch.get("label")
+) -> tuple[Tensor, Tensor | None, tuple[()], dict[str, Tensor]]:
+    """Leave a whole volume where it is: the inferer takes its slices to the device, a few at a time.
+
+    Returns:
+        Image, label, no arguments, and as the network's keywords the prompts of the batch, where it has any.
+    """
+    prompts = prompt_keywords(batch["points"], batch["point_labels"]) if "points" in batch else {}
+    return batch["image"], batch.get("label"), (), prompts
+
+
+def prompt_keywords(points: Tensor, point_labels: Tensor) -> dict[str, Tensor]:
+    """The network's keywords for points (B, K, N, 2) and their labels: one prompt for each label, in order."""
+    label_ids = torch.arange(points.shape[1], device=points.device)
+    return {"points": points, "point_labels": point_labels, "label_ids": label_ids}
 
 
 @exits_in_one_line

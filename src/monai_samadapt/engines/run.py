@@ -64,7 +64,7 @@ class TrainingRun:
         self.seed, self.resume, self.patience, self.amp_dtype = seed, resume, patience, amp_dtype
         self.history: list[dict[str, float]] = []
         self.best: tuple[float, int] = (float("-inf"), 0)
-        self._loss_sum: Tensor | float = 0.0
+        self._loss_sums: dict[str, Tensor] = {}
         self._epoch_start = 0.0
         self._started = datetime.now(timezone.utc)
 
@@ -77,7 +77,7 @@ class TrainingRun:
 
     def start(self, engine: Engine) -> None:
         """Print what is trained, and restore the last checkpoint when asked."""
-        _say(f"{self.network.method} {self.network.parameter_report()}")
+        _say(self.network.start_report())
         if getattr(engine, "scaler", None) is not None and self.amp_dtype == "bfloat16":
             engine.scaler = torch.amp.GradScaler("cuda", enabled=False)  # type: ignore[attr-defined]
         path = self.output_dir / CHECKPOINT
@@ -93,20 +93,22 @@ class TrainingRun:
         transform: Any = getattr(getattr(engine.state.dataloader, "dataset", None), "transform", None)
         if hasattr(transform, "set_random_state"):
             transform.set_random_state(seed)
-        self._loss_sum, self._epoch_start = 0.0, time.perf_counter()
+        self._loss_sums, self._epoch_start = {}, time.perf_counter()
 
     def finish_step(self, engine: Engine) -> None:
-        """Step the schedule and add up the loss on the device."""
+        """Step the schedule and add up the loss, and its ``terms`` where it has some, on the device."""
         self.scheduler.step()
         output: Any = engine.state.output
-        self._loss_sum = self._loss_sum + output["loss"].detach()
+        terms: dict[str, Tensor] = getattr(getattr(engine, "loss_function", None), "terms", {})
+        losses = {"loss": output["loss"].detach()} | {f"loss_{name}": value for name, value in terms.items()}
+        self._loss_sums = {name: value + self._loss_sums.get(name, 0.0) for name, value in losses.items()}
 
     def finish_epoch(self, engine: Engine) -> None:
         """Log, save and decide whether to stop."""
         epoch = engine.state.epoch
         row: dict[str, float] = {
             "epoch": epoch,
-            "loss": float(self._loss_sum) / (engine.state.epoch_length or 1),
+            **{name: float(value) / (engine.state.epoch_length or 1) for name, value in self._loss_sums.items()},
             "learning_rate": float(self.scheduler.get_last_lr()[0]),
             "seconds": time.perf_counter() - self._epoch_start,
         }

@@ -1,0 +1,87 @@
+"""Items with prompts: repeated for each prompt mode, or given the prompts of a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+from monai_samadapt.engines.checks import check_path
+from monai_samadapt.errors import SamAdaptError, exits_in_one_line
+from monai_samadapt.prompts import check_modes
+from monai_samadapt.transforms import DataSpec
+from monai_samadapt.transforms.prompt_file import require_prompts
+from monai_samadapt.transforms.prompts import FILE_MODE
+
+Items = list[dict[str, Any]]
+
+
+@exits_in_one_line
+def per_mode(items: Items, modes: Sequence[str], prompts_file: str | None = None) -> Items:
+    """Repeat each item for each prompt mode, consecutively, so that the image's features serve all of them.
+
+    Args:
+        items: the items of a data set.
+        modes: names of `monai_samadapt.prompts.MODES`, or ``file`` for the prompts of the item or of ``prompts_file``.
+        prompts_file: see `prompted`.
+    """
+    check_modes(modes, "prompt_modes", (FILE_MODE,))
+    return [{**item, "prompt_mode": mode} for item in prompted(items, prompts_file) for mode in modes]
+
+
+@exits_in_one_line
+def prompted(items: Items, prompts_file: str | None) -> Items:
+    """Give items the prompts of a JSON file: ``{image path as in the datalist: {label name: …}}``.
+
+    The prompts of an image replace those in the datalist; see `monai_samadapt.transforms.prompt_file`.
+
+    Raises:
+        SamAdaptError: when the file is missing, no such JSON, or names an image that is not among the items.
+    """
+    if prompts_file is None:
+        return items
+    check_path("prompts_file", prompts_file)
+    given = _read(prompts_file)
+    owners = {name: [item["image"] for item in items if _is_end(name, item["image"])] for name in given}
+    if lost := [name for name, images in owners.items() if not images]:
+        remedy = "give paths as in the datalist, of the images in this run"
+        raise SamAdaptError("prompts_file", prompts_file, f"names {lost[0]!r}, which is no image here", remedy)
+    of_image = {image: given[name] for name, images in owners.items() for image in images}
+    return [{**item, "prompts": of_image.get(item["image"], item.get("prompts"))} for item in items]
+
+
+def check_prompts(items: Sequence[Mapping[str, Any]], spec: DataSpec) -> None:
+    """Refuse prompts for volumes, and the mode ``file`` for items without prompts.
+
+    Raises:
+        SamAdaptError: naming the image.
+    """
+    for item in items:
+        mode = item.get("prompt_mode", FILE_MODE if item.get("prompts") else "none")
+        if mode != "none" and spec.chain.dimensions == 3:
+            remedy = "leave prompt_modes and prompts_file alone"
+            raise SamAdaptError("prompts", str(item["image"]), f"are not for modality {spec.modality}", remedy)
+        if mode == FILE_MODE:
+            require_prompts(item)
+
+
+def _read(path: str) -> dict[str, Any]:
+    example = 'give {"images/a.png": {"Disc": {"points": [[30, 12]], "point_labels": [1]}}}'
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        problem = f"is no JSON at line {error.lineno}: {error.msg}"
+        raise SamAdaptError("prompts_file", path, problem, "correct that line") from None
+    except (OSError, UnicodeDecodeError) as error:
+        problem = f"cannot be read: {error.__class__.__name__}"
+        raise SamAdaptError("prompts_file", path, problem, "give a JSON file in UTF-8") from None
+    if not isinstance(content, dict):
+        raise SamAdaptError("prompts_file", path, "has no object of image paths", example)
+    return content
+
+
+def _is_end(name: str, path: str) -> bool:
+    """Whether a path ends with the parts of ``name``."""
+    parts = PurePath(name).parts
+    return bool(parts) and PurePath(path).parts[-len(parts) :] == parts
