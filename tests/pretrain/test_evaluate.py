@@ -13,8 +13,8 @@ from PIL import Image
 from monai_samadapt.backbones import build_sam
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.pretrain.evaluate import MODES, deepest_points, mean_scores, next_clicks, score, simple_shapes
-from monai_samadapt.pretrain.prompts import tight_boxes
 from monai_samadapt.pretrain.samples import procedural_samples, real_samples
+from monai_samadapt.prompts import tight_boxes
 
 
 def _rectangle(rows: slice, columns: slice, size: int = 64) -> torch.Tensor:

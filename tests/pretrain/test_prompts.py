@@ -5,14 +5,8 @@ from __future__ import annotations
 import torch
 
 from monai_samadapt.backbones import build_sam
-from monai_samadapt.pretrain.prompts import (
-    central_points,
-    correction_clicks,
-    embed_clicks,
-    jitter_boxes,
-    random_points,
-    tight_boxes,
-)
+from monai_samadapt.networks.decode import embed_points
+from monai_samadapt.pretrain.prompts import central_points, correction_clicks, jitter_boxes, random_points
 
 
 def _rectangle(rows: slice, columns: slice, size: int = 32) -> torch.Tensor:
@@ -37,11 +31,6 @@ def test_central_point_of_a_rectangle_is_its_middle() -> None:
     points = central_points(masks, blur=3)
     assert (points[0] - torch.tensor([16.0, 10.0])).abs().max() <= 1
     assert points[1].tolist() == [0, 0]
-
-
-def test_tight_boxes_hold_first_and_last_pixels() -> None:
-    masks = torch.stack([_rectangle(slice(3, 9), slice(20, 31)), torch.zeros(32, 32, dtype=torch.bool)])
-    assert tight_boxes(masks).tolist() == [[20, 3, 30, 8], [0, 0, 0, 0]]
 
 
 def test_jittered_boxes_stay_near_in_the_image_and_in_order() -> None:
@@ -80,4 +69,4 @@ def test_embedded_clicks_equal_upstream() -> None:
     padded = torch.cat([points, torch.zeros_like(points)], dim=1)
     coordinates = torch.stack([padded, boxes.unflatten(1, (2, 2))])
     labels = torch.tensor([[[1, -1], [0, -1]], [[2, 3], [2, 3]]])
-    torch.testing.assert_close(embed_clicks(encoder, coordinates, labels), torch.stack([clicked, boxed]))
+    torch.testing.assert_close(embed_points(encoder, coordinates, labels), torch.stack([clicked, boxed]))

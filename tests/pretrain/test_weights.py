@@ -37,14 +37,14 @@ def test_the_embedded_weights_load_by_name() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("family", "box"), [("star", 0.619), ("crescent", 0.518), ("gland_ring", 0.705)])
+@pytest.mark.parametrize(("family", "box"), [("star", 0.628), ("crescent", 0.534), ("gland_ring", 0.742)])
 def test_held_out_shapes_by_box(family: str, box: float) -> None:
     sam = build_sam("vit_nano", 256, "sam_vit_nano")
     assert mean_scores(sam, procedural_samples(family, 256, 32))["box"] == pytest.approx(box, abs=0.02)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "box"), list(zip(REAL_SETS, (0.768, 0.758, 0.555, 0.831), strict=True)))
+@pytest.mark.parametrize(("name", "box"), list(zip(REAL_SETS, (0.782, 0.769, 0.627, 0.842), strict=True)))
 def test_real_samples_by_box(name: str, box: float) -> None:
     if not (DATA / name).is_dir():
         pytest.skip(f"{DATA / name} is missing; set SAMADAPT_DATA")

@@ -15,7 +15,7 @@ import torch
 from monai_samadapt.datasets.shapes import ShapesGenerator
 from monai_samadapt.errors import OneLineExit, SamAdaptError
 from monai_samadapt.pretrain.config import PretrainConfig
-from monai_samadapt.pretrain.export import export
+from monai_samadapt.pretrain.export import export, weights_file
 from monai_samadapt.pretrain.scenes import Scenes
 from monai_samadapt.pretrain.train import Runtime, train
 
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
         with _stopping(runtime.stop):
             state = train(PretrainConfig(**settings), runtime, lambda *draw: procedural_scenes(*draw).to(device))
         if not runtime.stop.is_set():
-            print(export(state, options.output / f"sam_{state.config.variant}.safetensors"))
+            print(export(state, options.output / weights_file(state.config.variant)))
     except SamAdaptError as error:
         raise OneLineExit(error) from error
 

@@ -13,7 +13,10 @@ class PretrainConfig:
     """What decides the weights that come out, apart from the machine's arithmetic.
 
     Attributes:
-        variant: SAM variant to train.
+        variant: SAM or SAM2 variant to train.
+        initial: weights to begin with: ``random``, a registry name or a path.
+        decoder_from: weights of SAM or SAM2 whose prompt encoder and mask decoder are taken over where shapes agree: a
+            registry name or a path; empty for none.
         sizes: side of the images of each phase in pixels.
         shares: of the run that end each phase, the last one 1.
         batch_sizes: images a step of each phase.
@@ -31,6 +34,8 @@ class PretrainConfig:
     """
 
     variant: str = "vit_nano"
+    initial: str = "random"
+    decoder_from: str = ""
     sizes: tuple[int, ...] = (64, 128, 256)
     shares: tuple[float, ...] = (0.15, 0.6, 1.0)
     batch_sizes: tuple[int, ...] = (16, 8, 4)

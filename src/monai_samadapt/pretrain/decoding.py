@@ -1,65 +1,84 @@
-"""SAM's mask decoder with all four masks, their predicted quality and mask prompts, batched over images and prompts.
+"""The mask decoder of SAM and SAM2 with all four masks, their predicted quality and mask prompts, in one batch.
 
-Equal to upstream's ``MaskDecoder.predict_masks``. What the prompts of an image share is computed once: without mask
-prompts the first layer projects each image embedding a single time, whatever the number of prompts.
+Equal to upstream's ``MaskDecoder.predict_masks`` for each image and prompt. What the prompts of an image share is
+computed once: without mask prompts the first layer projects each image embedding a single time.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from segment_anything.modeling import Sam
-from segment_anything.modeling.transformer import Attention, TwoWayAttentionBlock, TwoWayTransformer
-from torch import Tensor
+from torch import Tensor, nn
+
+from monai_samadapt.pretrain.promptable import Features, mask_decoder, output_tokens, prompt_encoder
 
 
-def embed_mask_prompts(sam: Sam, logits: Tensor, used: Tensor) -> Tensor:
+def embed_mask_prompts(model: nn.Module, logits: Tensor, used: Tensor) -> Tensor:
     """Embed previous answers as dense prompts.
 
     Args:
-        sam: gives the prompt encoder.
+        model: gives the prompt encoder.
         logits: (B, P, 4h, 4w) the previous low-resolution logits.
         used: (B, P) bool; where False the prompt gets SAM's no-mask embedding instead.
 
     Returns:
         dense_prompts (B, P, C, h, w).
     """
-    dense = sam.prompt_encoder.mask_downscaling(logits.flatten(0, 1).unsqueeze(1)).unflatten(0, logits.shape[:2])
-    absent = sam.prompt_encoder.no_mask_embed.weight[0][:, None, None]
+    encoder = prompt_encoder(model)
+    dense = encoder.mask_downscaling(logits.flatten(0, 1).unsqueeze(1)).unflatten(0, logits.shape[:2])
+    absent = encoder.no_mask_embed.weight[0][:, None, None]
     return torch.where(used[:, :, None, None, None], dense, absent)
 
 
 def decode_all(
-    sam: Sam, image_embedding: Tensor, sparse_prompts: Tensor, dense_prompts: Tensor | None = None
+    model: nn.Module, features: Features, sparse_prompts: Tensor, dense_prompts: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Decode all masks for each image and prompt.
 
     Args:
-        sam: gives the mask decoder.
-        image_embedding: (B, C, h, w).
+        model: gives the mask decoder.
+        features: of B images.
         sparse_prompts: (B, P, T, C).
         dense_prompts: (B, P, C, h, w), or None for SAM's no-mask embedding.
 
     Returns:
         low_res_logits (B, P, 4, 4h, 4w), mask 0 being the one of unambiguous prompts, and their quality (B, P, 4).
     """
-    decoder, (batch, prompts) = sam.mask_decoder, sparse_prompts.shape[:2]
-    height, width = image_embedding.shape[-2:]
+    decoder, encoder, (batch, prompts) = mask_decoder(model), prompt_encoder(model), sparse_prompts.shape[:2]
+    height, width = features.embedding.shape[-2:]
     if dense_prompts is None:
-        dense_prompts = sam.prompt_encoder.no_mask_embed.weight[0][:, None, None]
-    source = (image_embedding.unsqueeze(1) + dense_prompts).flatten(-2).transpose(-1, -2)
+        dense_prompts = encoder.no_mask_embed.weight[0][:, None, None]
+    source = (features.embedding.unsqueeze(1) + dense_prompts).flatten(-2).transpose(-1, -2)
     with torch.autocast(source.device.type, enabled=False):
-        position = sam.prompt_encoder.get_dense_pe()[0].flatten(-2).T
-    output_tokens = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
-    tokens = torch.cat([output_tokens.expand(batch, prompts, -1, -1), sparse_prompts], dim=2)
+        position = encoder.get_dense_pe()[0].flatten(-2).T
+    own, first = output_tokens(decoder)
+    tokens = torch.cat([own.expand(batch, prompts, -1, -1), sparse_prompts], dim=2)
     hidden, source = _two_way(decoder.transformer, source, position, tokens)
-    upscaled = decoder.output_upscaling(source.flatten(0, 1).transpose(1, 2).unflatten(2, (height, width)))
+    source = source.expand(-1, prompts, -1, -1).flatten(0, 1).transpose(1, 2).unflatten(2, (height, width))
+    upscaled = _upscale(decoder.output_upscaling, source, features.fine)
     networks = decoder.output_hypernetworks_mlps
-    weights = torch.stack([network(hidden[:, :, 1 + k]) for k, network in enumerate(networks)], dim=2)
+    weights = torch.stack([network(hidden[:, :, first + 1 + k]) for k, network in enumerate(networks)], dim=2)
     logits = weights.flatten(0, 1) @ upscaled.flatten(2)
-    return logits.reshape(batch, prompts, -1, 4 * height, 4 * width), decoder.iou_prediction_head(hidden[:, :, 0])
+    logits = logits.reshape(batch, prompts, -1, 4 * height, 4 * width)
+    return logits, decoder.iou_prediction_head(hidden[:, :, first])
 
 
-def _two_way(transformer: TwoWayTransformer, keys: Tensor, position: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+def _upscale(layers: nn.Sequential, source: Tensor, fine: tuple[Tensor, Tensor] | None) -> Tensor:
+    """Upscale (B * P, C, h, w) fourfold; SAM2 adds each image's finer features to all its prompts."""
+    if fine is None:
+        plain: Tensor = layers(source)
+        return plain
+    first, norm, act, second, last = layers
+    out: Tensor = last(_add(second(act(norm(_add(first(source), fine[1])))), fine[0]))
+    return out
+
+
+def _add(upscaled: Tensor, fine: Tensor) -> Tensor:
+    return (upscaled.unflatten(0, (fine.shape[0], -1)) + fine.unsqueeze(1)).flatten(0, 1)
+
+
+def _two_way(transformer: Any, keys: Tensor, position: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
     """Run SAM's two-way transformer on image tokens (B, 1 or P, L, C) and prompt tokens (B, P, T, C)."""
     queries = tokens
     for layer in transformer.layers:
@@ -69,9 +88,7 @@ def _two_way(transformer: TwoWayTransformer, keys: Tensor, position: Tensor, tok
     return transformer.norm_final_attn(queries), keys
 
 
-def _block(
-    layer: TwoWayAttentionBlock, queries: Tensor, keys: Tensor, tokens: Tensor, position: Tensor
-) -> tuple[Tensor, Tensor]:
+def _block(layer: Any, queries: Tensor, keys: Tensor, tokens: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
     if layer.skip_first_layer_pe:
         queries = _attend(layer.self_attn, queries, queries, queries)
     else:
@@ -84,7 +101,7 @@ def _block(
     return queries, keys
 
 
-def _attend(attention: Attention, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def _attend(attention: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Attend from q (B, P, N, C) to k, v (B, P, M, C), where P is 1 for what all prompts share."""
     heads = attention.num_heads
     # (B, P, heads, N, C / heads)

@@ -13,23 +13,23 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from monai.transforms.utils import distance_transform_edt
-from segment_anything.modeling import Sam
-from torch import Tensor
+from torch import Tensor, nn
 
-from monai_samadapt.backbones import build_sam
+from monai_samadapt.backbones import build_base
 from monai_samadapt.datasets.shapes import HELD_OUT
-from monai_samadapt.networks.decode import upsample
+from monai_samadapt.networks.decode import embed_points, upsample
 from monai_samadapt.pretrain.decoding import decode_all, embed_mask_prompts
 from monai_samadapt.pretrain.losses import mask_iou
-from monai_samadapt.pretrain.prompts import BOTTOM_RIGHT, PADDING, POSITIVE, TOP_LEFT, embed_clicks, tight_boxes
+from monai_samadapt.pretrain.promptable import Features, encode, prompt_encoder
 from monai_samadapt.pretrain.samples import REAL_SETS, Sample, procedural_samples, real_samples
+from monai_samadapt.prompts import BOTTOM_RIGHT, PADDING, POSITIVE, TOP_LEFT, tight_boxes
 
 CLICKS = 5
 MODES = ("box", "point", "point_predicted", "clicks", "filled_box", "ellipse")
 
 
 @torch.no_grad()
-def score(sam: Sam, sample: Sample) -> dict[str, Tensor]:
+def score(sam: nn.Module, sample: Sample) -> dict[str, Tensor]:
     """Measure the IoU (P,) of each object of one image by each mode, on the grid of the model's input.
 
     ``box`` is mask 0 by the tight box; ``point`` the best of the three masks by the point deepest in the object
@@ -37,43 +37,43 @@ def score(sam: Sam, sample: Sample) -> dict[str, Tensor]:
     after five clicks, each next one deepest in the larger of the missed and the wrongly covered region, with the
     previous logits as mask prompt; ``filled_box`` and ``ellipse`` are the box itself and the ellipse inscribed in it.
     """
-    masks, size = sample.masks, sam.image_encoder.img_size
-    embedding = sam.image_encoder(sample.image[None])
+    masks, size = sample.masks, sample.image.shape[-1]
+    features = encode(sam, sample.image[None])
     truth = masks[None].float()
     corners = tight_boxes(masks)
     labels = torch.tensor([TOP_LEFT, BOTTOM_RIGHT]).expand(1, len(masks), 2)
-    logits, _ = _decode(sam, embedding, corners.unflatten(-1, (2, 2))[None], labels, None)
+    logits, _ = _decode(sam, features, corners.unflatten(-1, (2, 2))[None], labels, None)
     scores = {"box": mask_iou(upsample(logits[0, :, :1], size)[:, 0], truth[0])}
     points = deepest_points(masks)[None]
-    found, quality, answer = _click(sam, embedding, points, truth)
+    found, quality, answer = _click(sam, features, points, truth)
     best = quality[0, :, 1:].argmax(-1, keepdim=True) + 1
     scores["point"] = found[:, 1:].amax(-1)
     scores["point_predicted"] = found.gather(1, best)[:, 0]
-    scores["clicks"] = _corrected(sam, embedding, points, answer, truth)
+    scores["clicks"] = _corrected(sam, features, points, answer, truth)
     scores["filled_box"], scores["ellipse"] = simple_shapes(corners, masks)
     return scores
 
 
 def _decode(
-    sam: Sam, embedding: Tensor, coordinates: Tensor, labels: Tensor, answer: Tensor | None
+    sam: nn.Module, features: Features, coordinates: Tensor, labels: Tensor, answer: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     used = torch.ones(labels.shape[:2], dtype=torch.bool)
     dense = None if answer is None else embed_mask_prompts(sam, answer, used)
-    return decode_all(sam, embedding, embed_clicks(sam.prompt_encoder, coordinates, labels), dense)
+    return decode_all(sam, features, embed_points(prompt_encoder(sam), coordinates, labels), dense)
 
 
-def _click(sam: Sam, embedding: Tensor, points: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _click(sam: nn.Module, features: Features, points: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """One click: IoU (P, 4) of the masks, predicted quality and the logits of the best three by that quality."""
     coordinates = torch.stack([points, torch.zeros_like(points)], dim=2)
     labels = torch.tensor([POSITIVE, PADDING]).expand(1, points.shape[1], 2)
-    logits, quality = _decode(sam, embedding, coordinates, labels, None)
+    logits, quality = _decode(sam, features, coordinates, labels, None)
     found = mask_iou(upsample(logits[0], truth.shape[-1]), truth[0, :, None])
     chosen = quality[..., 1:].argmax(-1) + 1
     answer = logits.gather(2, chosen[..., None, None, None].expand(-1, -1, 1, *logits.shape[-2:]))[:, :, 0]
     return found, quality, answer
 
 
-def _corrected(sam: Sam, embedding: Tensor, points: Tensor, answer: Tensor, truth: Tensor) -> Tensor:
+def _corrected(sam: nn.Module, features: Features, points: Tensor, answer: Tensor, truth: Tensor) -> Tensor:
     coordinates = torch.stack([points, torch.zeros_like(points)], dim=2)
     labels = torch.tensor([POSITIVE, PADDING]).expand(1, points.shape[1], 2)
     for _ in range(CLICKS - 1):
@@ -81,7 +81,7 @@ def _corrected(sam: Sam, embedding: Tensor, points: Tensor, answer: Tensor, trut
         click, label = next_clicks(found[0], truth[0] > 0)
         coordinates = torch.cat([click[None, :, None], coordinates], dim=2)
         labels = torch.cat([label[None, :, None], labels], dim=2)
-        logits, _ = _decode(sam, embedding, coordinates, labels, answer)
+        logits, _ = _decode(sam, features, coordinates, labels, answer)
         answer = logits[:, :, 0]
     return mask_iou(upsample(answer, truth.shape[-1])[0], truth[0])
 
@@ -119,7 +119,7 @@ def simple_shapes(boxes: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
     return mask_iou(filled.float(), truth), mask_iou(((x**2 + y**2) <= 1).float(), truth)
 
 
-def mean_scores(sam: Sam, samples: Iterable[Sample]) -> dict[str, float]:
+def mean_scores(sam: nn.Module, samples: Iterable[Sample]) -> dict[str, float]:
     """Average each mode over all objects of ``samples``; ``objects`` is their number."""
     rows = [score(sam, sample) for sample in samples]
     means = {mode: float(torch.cat([row[mode] for row in rows]).mean()) for mode in MODES}
@@ -137,7 +137,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
-    sam = build_sam(options.variant, options.image_size, options.weights)
+    sam = build_base(options.variant, options.image_size, options.weights)
     for family in HELD_OUT:
         _report(family, mean_scores(sam, procedural_samples(family, options.image_size, options.images)))
     for name in REAL_SETS if options.data else ():

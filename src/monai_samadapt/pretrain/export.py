@@ -8,10 +8,17 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from monai_samadapt.backbones import family_of
 from monai_samadapt.files import atomic_path, sha256
 from monai_samadapt.pretrain.state import RunState
 
 LICENCE = "Apache-2.0"
+
+
+def weights_file(variant: str) -> str:
+    """``sam_vit_nano.safetensors`` or ``sam2.1_hiera_nano.safetensors``."""
+    family = "sam" if family_of(variant) == "sam" else "sam2.1"
+    return f"{family}_{variant}.safetensors"
 
 
 def export(state: RunState, path: Path) -> str:
@@ -31,7 +38,7 @@ def export(state: RunState, path: Path) -> str:
     recipe = {**vars(state.config), "steps_taken": state.step, "seconds_taken": round(state.elapsed)}
     metadata = {
         "licence": LICENCE,
-        "model": f"SAM {state.config.variant}, {state.config.sizes[state.phase]} px",
+        "model": f"{state.config.variant}, {state.config.sizes[state.phase]} px",
         "training_data": "procedural images only, monai_samadapt.datasets.shapes",
         "recipe": json.dumps(recipe),
         "torch": torch.__version__,

@@ -1,13 +1,10 @@
-"""Prompts drawn from true masks: clicks, boxes and the correction clicks that follow a first answer."""
+"""Prompts drawn from true masks for pretraining: clicks, loose boxes and the corrections of a first answer."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from segment_anything.modeling import PromptEncoder
 from torch import Tensor
-
-NEGATIVE, POSITIVE, TOP_LEFT, BOTTOM_RIGHT, PADDING = 0, 1, 2, 3, -1
 
 
 def random_points(masks: Tensor, generator: torch.Generator) -> Tensor:
@@ -35,25 +32,6 @@ def _argmax(score: Tensor) -> Tensor:
     width = score.shape[-1]
     index = score.flatten(-2).argmax(-1)
     return torch.stack([index % width, index // width], dim=-1).float()
-
-
-def tight_boxes(masks: Tensor) -> Tensor:
-    """Bound each mask (..., H, W): boxes (..., 4) as x0 y0 x1 y1, the indexes of its first and last pixels.
-
-    An empty mask gets a box of zeros.
-    """
-    columns, rows = masks.any(-2), masks.any(-1)
-    low = torch.stack([_first(columns), _first(rows)], dim=-1)
-    high = torch.stack([_last(columns), _last(rows)], dim=-1)
-    return torch.cat([low, high], dim=-1).float() * rows.any(-1, keepdim=True)
-
-
-def _first(occupied: Tensor) -> Tensor:
-    return occupied.int().argmax(-1)
-
-
-def _last(occupied: Tensor) -> Tensor:
-    return occupied.shape[-1] - 1 - occupied.flip(-1).int().argmax(-1)
 
 
 def jitter_boxes(boxes: Tensor, scale: float, size: int, generator: torch.Generator) -> Tensor:
@@ -90,20 +68,3 @@ def correction_clicks(logits: Tensor, target: Tensor, stride: int, generator: to
     index = (cells[..., 1] * region.shape[-1] + cells[..., 0]).long()
     labels = target.flatten(-2).gather(-1, index[..., None])[..., 0].long()
     return cells * stride + (stride - 1) / 2, labels
-
-
-def embed_clicks(encoder: PromptEncoder, coordinates: Tensor, labels: Tensor) -> Tensor:
-    """Embed points and box corners as SAM's prompt encoder does, mixed freely in one batch.
-
-    Args:
-        encoder: gives the frequencies and the embedding of each label.
-        coordinates: (B, P, T, 2) as (column, row) in input pixels.
-        labels: (B, P, T): 1 positive, 0 negative, 2 and 3 the corners of a box, -1 padding.
-
-    Returns:
-        sparse_prompts (B, P, T, C).
-    """
-    table = torch.cat([encoder.not_a_point_embed.weight, *(item.weight for item in encoder.point_embeddings)])
-    position = encoder.pe_layer.forward_with_coords((coordinates + 0.5).flatten(0, 1), encoder.input_image_size)
-    position = position.reshape(*labels.shape, -1) * (labels != PADDING)[..., None]
-    return position + table[labels + 1]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import torch
-from segment_anything.modeling import Sam
-from torch import Tensor
+from torch import Tensor, nn
 
+from monai_samadapt.networks.decode import embed_points
 from monai_samadapt.pretrain.decoding import decode_all, embed_mask_prompts
 from monai_samadapt.pretrain.losses import mask_iou, prompt_loss
-from monai_samadapt.pretrain.prompts import correction_clicks, embed_clicks
+from monai_samadapt.pretrain.promptable import Features, encode, prompt_encoder
+from monai_samadapt.pretrain.prompts import correction_clicks
+from monai_samadapt.pretrain.samples import normalise
 from monai_samadapt.pretrain.scenes import Prompts, Scenes, first_prompts
 
 KEEP_MASK = 0.7  # share of corrections that see the previous answer as a mask prompt
 
 
 def training_loss(
-    sam: Sam, scenes: Scenes, prompts: int, corrections: int, generator: torch.Generator, amp: bool = False
+    sam: nn.Module, scenes: Scenes, prompts: int, corrections: int, generator: torch.Generator, amp: bool = False
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Compute the mean loss of all prompts of all rounds and some figures to log.
 
@@ -33,13 +35,13 @@ def training_loss(
     Returns:
         Loss (), and the mean IoU by one click (best of three masks), by box and after the last correction.
     """
-    images = (scenes.images * 255 - sam.pixel_mean) / sam.pixel_std
+    images = normalise(scenes.images)
     with _precision(images, amp):
-        embedding = sam.image_encoder(images)
-    cells = 4 * embedding.shape[-1]
+        features = encode(sam, images)
+    cells = 4 * features.embedding.shape[-1]
     current = first_prompts(scenes, prompts, cells, generator)
     clicks = torch.arange(prompts, device=images.device) < prompts // 2
-    logits, quality = _decode(sam, embedding, current, None, amp)
+    logits, quality = _decode(sam, features, current, None, amp)
     ambiguous = clicks.expand(len(images), -1)
     losses = [prompt_loss(logits, quality, current.target, ambiguous)]
     weights = [current.weight]
@@ -54,7 +56,7 @@ def training_loss(
         current = current.with_click(points, labels)
         used = torch.rand(labels.shape, generator=generator, device=images.device) < KEEP_MASK
         dense = embed_mask_prompts(sam, answer, used)
-        logits, quality = _decode(sam, embedding, current, dense, amp)
+        logits, quality = _decode(sam, features, current, dense, amp)
         unambiguous = torch.zeros_like(used)
         losses.append(prompt_loss(logits, quality, current.target, unambiguous))
         weights.append(current.weight)
@@ -67,11 +69,13 @@ def _precision(like: Tensor, amp: bool) -> torch.autocast:
     return torch.autocast(like.device.type, torch.bfloat16, enabled=amp)
 
 
-def _decode(sam: Sam, embedding: Tensor, prompts: Prompts, dense: Tensor | None, amp: bool) -> tuple[Tensor, Tensor]:
+def _decode(
+    sam: nn.Module, features: Features, prompts: Prompts, dense: Tensor | None, amp: bool
+) -> tuple[Tensor, Tensor]:
     """Decode all masks; positions are embedded and losses computed in float32."""
-    sparse = embed_clicks(sam.prompt_encoder, prompts.coordinates, prompts.labels)
+    sparse = embed_points(prompt_encoder(sam), prompts.coordinates, prompts.labels)
     with _precision(sparse, amp):
-        logits, quality = decode_all(sam, embedding, sparse, dense)
+        logits, quality = decode_all(sam, features, sparse, dense)
     return logits.float(), quality.float()
 
 

@@ -37,7 +37,7 @@ class Sample:
 
 def normalise(images: Tensor) -> Tensor:
     """Normalise images (..., 3, H, W) in 0..1 by SAM's pixel mean and standard deviation."""
-    mean, std = (torch.tensor(value).view(3, 1, 1) for value in (PIXEL_MEAN, PIXEL_STD))
+    mean, std = (torch.tensor(value, device=images.device).view(3, 1, 1) for value in (PIXEL_MEAN, PIXEL_STD))
     return (images * 255 - mean) / std
 
 

@@ -8,16 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from monai_samadapt.pretrain.prompts import (
-    BOTTOM_RIGHT,
-    PADDING,
-    POSITIVE,
-    TOP_LEFT,
-    central_points,
-    jitter_boxes,
-    random_points,
-    tight_boxes,
-)
+from monai_samadapt.pretrain.prompts import central_points, jitter_boxes, random_points
+from monai_samadapt.prompts import BOTTOM_RIGHT, PADDING, POSITIVE, TOP_LEFT, tight_boxes
 
 BOX_JITTER = 0.1
 
@@ -47,7 +39,7 @@ class Prompts:
 
     Attributes:
         coordinates: (B, P, T, 2) as (column, row) in input pixels.
-        labels: (B, P, T), see :func:`monai_samadapt.pretrain.prompts.embed_clicks`.
+        labels: (B, P, T), see :func:`monai_samadapt.networks.decode.embed_points`.
         target: (B, P, h, w) the share of each cell that the object covers.
         weight: (B, P) 0 where the image has no object for the prompt.
     """

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from segment_anything.modeling import Sam
 from torch import Tensor, nn
 
-from monai_samadapt.backbones import build_sam
-from monai_samadapt.backbones.loading import load_sam_state
+from monai_samadapt.backbones import build_base, family_of
+from monai_samadapt.backbones.loading import load_sam_state, load_strictly
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.files import atomic_path
 from monai_samadapt.pretrain.config import PretrainConfig
+from monai_samadapt.pretrain.promptable import take_decoder, trained
 
 
 class RunState:
@@ -30,7 +30,9 @@ class RunState:
     def __init__(self, config: PretrainConfig, device: torch.device) -> None:
         self.config, self.device = config, device
         self.step, self.elapsed, self.phase = 0, 0.0, 0
-        self.sam = build_sam(config.variant, config.sizes[0], "random", config.seed).to(device).train()
+        self.sam = build_base(config.variant, config.sizes[0], config.initial, config.seed).to(device).train()
+        if config.decoder_from:
+            take_decoder(self.sam, config.decoder_from)
         self.optimizer = make_optimizer(self.sam, config)
         self.average = _copy(self.sam)
 
@@ -38,7 +40,7 @@ class RunState:
         """Go on with larger images: positions are resized, their optimizer state starts anew."""
         if phase == self.phase:
             return
-        moments = {name: self.optimizer.state[value] for name, value in self.sam.named_parameters()}
+        moments = {name: self.optimizer.state.get(value, {}) for name, value in self.sam.named_parameters()}
         trained, average = self.sam.state_dict(), self.average
         self.phase = phase
         self.sam = self._load(trained)
@@ -48,10 +50,12 @@ class RunState:
             if moments[name] and moments[name]["exp_avg"].shape == value.shape:
                 self.optimizer.state[value] = moments[name]
 
-    def _load(self, state: dict[str, Tensor]) -> Sam:
-        sam = build_sam(self.config.variant, self.config.sizes[self.phase], None)
+    def _load(self, state: dict[str, Tensor]) -> nn.Module:
+        variant = self.config.variant
+        sam: nn.Module = build_base(variant, self.config.sizes[self.phase], None)
         copied = {name: value.detach().cpu().clone() for name, value in state.items()}
-        load_sam_state(sam, copied, self.config.variant, "the last phase")
+        load = load_sam_state if family_of(variant) == "sam" else load_strictly
+        load(sam, copied, variant, "the last phase")
         return sam.to(self.device).train()
 
     @torch.no_grad()
@@ -61,7 +65,7 @@ class RunState:
         state = self.sam.state_dict()
         torch._foreach_lerp_(list(self.average.values()), [state[name] for name in self.average], 1 - decay)
 
-    def averaged(self) -> Sam:
+    def averaged(self) -> nn.Module:
         """A copy of the model with the averaged weights, ready to evaluate."""
         return self._load(self.average).eval()
 
@@ -97,17 +101,18 @@ class RunState:
         self.optimizer.load_state_dict(state["optimizer"])
 
 
-def make_optimizer(sam: Sam, config: PretrainConfig) -> torch.optim.AdamW:
+def make_optimizer(sam: nn.Module, config: PretrainConfig) -> torch.optim.AdamW:
     """Build AdamW with weight decay on matrices and kernels only."""
     embeddings = {
         value for module in sam.modules() if isinstance(module, nn.Embedding) for value in module.parameters()
     }
     embeddings |= {value for name, value in sam.named_parameters() if "pos" in name}
-    decayed = [value for value in sam.parameters() if value.ndim > 1 and value not in embeddings]
-    rest = [value for value in sam.parameters() if value.ndim <= 1 or value in embeddings]
+    parameters = trained(sam)
+    decayed = [value for value in parameters if value.ndim > 1 and value not in embeddings]
+    rest = [value for value in parameters if value.ndim <= 1 or value in embeddings]
     groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99))
 
 
-def _copy(sam: Sam) -> dict[str, Tensor]:
+def _copy(sam: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in sam.state_dict().items()}
