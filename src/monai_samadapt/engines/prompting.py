@@ -12,20 +12,20 @@ from torch import Tensor
 from monai_samadapt.engines.prepare import prepare_batch, prompt_keywords
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.labels import Labels, LabelSpec
-from monai_samadapt.prompts import MODES, PADDING, check_modes, draw_prompts
+from monai_samadapt.prompts import MODES, check_modes, draw_prompts
 
 
 class PromptedBatch:
     """A trainer's ``prepare_batch`` that draws prompts from the labels of the batch; see `draw_prompts`.
 
-    The prompts of an image are dropped with probability ``dropout``: all its points become padding, which means "no
-    prompt", so that the network also learns to do without. Each label has one prompt (P = K).
+    With probability ``dropout`` a batch has no prompts at all, so that the network also learns to do without, in just the
+    way it has to at the end: prompts that are padding would be tokens of their own. Each label has one prompt (P = K).
 
     Args:
         labels: see :meth:`monai_samadapt.labels.LabelSpec.parse`.
         overlapping: the labels may overlap.
         modes: names of `monai_samadapt.prompts.MODES`; each batch takes one of them at random.
-        dropout: probability of dropping the prompts of an image.
+        dropout: probability of a batch without prompts.
         with_quality: ask the network for its predicted IoU too.
 
     Raises:
@@ -53,11 +53,8 @@ class PromptedBatch:
         image, label = prepare_batch(batch, device, non_blocking)
         mode = random.choice(self.modes)
         keywords: dict[str, Any] = {"with_quality": True} if self.with_quality else {}
-        if mode != MODES["none"]:
-            points, labels = draw_prompts(self.label_spec.masks(label), mode, filled(image)[:, None])
-            dropped = torch.rand(len(image), 1, 1, device=image.device) < self.dropout
-            labels = labels.masked_fill(dropped, PADDING)
-            keywords |= prompt_keywords(points * (labels != PADDING)[..., None], labels)
+        if mode != MODES["none"] and random.random() >= self.dropout:
+            keywords |= prompt_keywords(*draw_prompts(self.label_spec.masks(label), mode, filled(image)[:, None]))
         return image, label, (), keywords
 
 

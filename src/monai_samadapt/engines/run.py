@@ -74,6 +74,8 @@ class TrainingRun:
         engine.add_event_handler(Events.EPOCH_STARTED, self.start_epoch)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.finish_step)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.finish_epoch)
+        # else each validation case would switch to evaluation and back, and adapters would be merged for each
+        self.evaluator.add_event_handler(Events.EPOCH_STARTED, self.network.eval)
 
     def start(self, engine: Engine) -> None:
         """Print what is trained, and restore the last checkpoint when asked."""
