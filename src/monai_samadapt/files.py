@@ -15,15 +15,24 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary sibling of ``path`` to write to; it takes the place of ``path`` when the block succeeds.
 
     The temporary name keeps the suffixes (``.nii.gz``), which writers choose the format by, and is removed on error.
+    The file gets the permissions of any new file, whatever its writer gave it.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{uuid.uuid4().hex}-{target.name}")
     try:
         yield temporary
+        temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """The process's mask, which can only be read by setting it."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

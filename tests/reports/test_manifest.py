@@ -13,7 +13,7 @@ import torch
 
 import monai_samadapt
 from monai_samadapt.reports import versions, write_manifest
-from monai_samadapt.reports.manifest import describe_datalist
+from monai_samadapt.reports.manifest import config_files, describe_datalist
 
 
 def test_the_versions_of_the_installed_packages():
@@ -60,6 +60,16 @@ def test_the_manifest_of_a_run(tmp_path: Path, monkeypatch):
     assert found["datalist"]["items"] == {"training": 2, "test": 0}
     assert (found["seed"], found["base_weights_sha256"]) == (7, "ab")
     assert found["versions"] == versions()
+
+
+def test_the_configurations_are_those_of_the_command_line(tmp_path: Path, monkeypatch):
+    first, second = tmp_path / "train.json", tmp_path / "ct.json"
+    first.write_text("{}")
+    second.write_text("{}")
+    files = f"['{first}','{second}']"
+    assert config_files(["run", "--config_file", files, "--seed", "1"]) == [str(first), str(second)]
+    assert config_files(["run", "--config_file", str(first)]) == [str(first)]
+    assert config_files(["run", "--config_file", "missing.json"]) == []
 
 
 def test_the_hash_of_a_datalist_depends_on_its_items_and_not_on_the_order_of_keys():

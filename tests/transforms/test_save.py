@@ -14,6 +14,7 @@ from monai_samadapt.transforms import DataSpec, SaveSegmentationd
 from monai_samadapt.transforms.save import relative_name
 
 CT = DataSpec("ct", ["A", "B"], image_size=16, window=(0, 1))
+PICTURE = DataSpec("image2d", ["A", "B"], image_size=16)
 AFFINE = np.array([[0, -0.5, 0, 1], [2.0, 0, 0, 2], [0, 0, 3, 3], [0, 0, 0, 1]])
 
 
@@ -58,6 +59,22 @@ def test_volumes_lie_on_the_grid_of_the_source(nifti, tmp_path, extension):
     np.testing.assert_allclose(prob[:, 0, 0, 0], [0.5, 1 / (1 + np.exp(-1))], atol=1e-6)
     if suffix == ".nii.gz":
         assert nib.load(tmp_path / "out" / "case_seg.nii.gz").get_data_dtype() == np.uint8
+
+
+def test_a_file_has_the_type_of_its_source(nifti, tmp_path):
+    """NIfTI without compression, NRRD and TIFF come back as they are; a JPG, which would lose labels, as PNG."""
+    image = nifti(np.zeros((5, 4, 3), np.int16), AFFINE)
+    run(CT, image, tmp_path / "nrrd", output_ext=".nrrd")
+    nrrd = str((tmp_path / "nrrd" / "case_seg.nrrd").rename(tmp_path / "nrrd" / "volume.nrrd"))
+    run(CT, nrrd, tmp_path / "out")
+    flat = str(tmp_path / "flat.nii")
+    nib.save(nib.load(image), flat)
+    run(CT, flat, tmp_path / "out")
+    for name in ("a.tif", "b.jpg"):
+        Image.fromarray(np.zeros((6, 5, 3), np.uint8)).save(tmp_path / name)
+        run(PICTURE, str(tmp_path / name), tmp_path / "out")
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"volume_seg.nrrd", "flat_seg.nii", "a_seg.tif", "b_seg.png"}
 
 
 def test_one_slice_and_one_label_stay_three_axes(nifti, tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
+from safetensors.torch import save_file
 
 from monai_samadapt.backbones import family_of
 from monai_samadapt.engines.artefacts import network_from_adapter, write_model
@@ -58,7 +58,7 @@ def write_stock(folder: Path, network: SegmentationNetwork) -> None:
     tokens = {name: value.detach().clone() for name, value in network.prompt_tokens().items()}
     if tokens:
         with atomic_path(folder / TOKENS) as temporary:
-            temporary.write_bytes(save(tokens))
+            save_file(tokens, temporary)
         print(f"wrote {folder / TOKENS} (one sparse prompt token for each of {', '.join(tokens)})")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file, save_file
 
 from monai_samadapt.errors import SamAdaptError, exits_in_one_line
 from monai_samadapt.files import atomic_path
@@ -36,8 +36,7 @@ def write_adapter(
         "versions": versions(),
     }
     with atomic_path(output_dir / ADAPTER) as temporary:
-        # save_file would make a file that only its owner can read
-        temporary.write_bytes(save({name: value.contiguous() for name, value in network.adapter_state().items()}))
+        save_file({name: value.contiguous() for name, value in network.adapter_state().items()}, temporary)
     with atomic_path(output_dir / DESCRIPTION) as temporary:
         temporary.write_text(json.dumps(description, indent=2) + "\n")
 

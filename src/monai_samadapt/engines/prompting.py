@@ -18,8 +18,8 @@ from monai_samadapt.prompts import MODES, check_modes, draw_prompts
 class PromptedBatch:
     """A trainer's ``prepare_batch`` that draws prompts from the labels of the batch; see `draw_prompts`.
 
-    With probability ``dropout`` a batch has no prompts at all, so that the network also learns to do without, in just the
-    way it has to at the end: prompts that are padding would be tokens of their own. Each label has one prompt (P = K).
+    With probability ``dropout`` a batch has no prompts at all, so that the network also learns to do without, in just
+    the way it has to at the end: padding would be tokens of its own. Each label has one prompt (P = K).
 
     Args:
         labels: see :meth:`monai_samadapt.labels.LabelSpec.parse`.

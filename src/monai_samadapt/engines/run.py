@@ -6,7 +6,7 @@ import random
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ignite.distributed as idist
 import numpy as np
@@ -23,6 +23,9 @@ from monai_samadapt.files import atomic_path
 from monai_samadapt.networks import SegmentationNetwork
 from monai_samadapt.reports import write_manifest
 from monai_samadapt.transforms import DataSpec
+
+if TYPE_CHECKING:
+    from monai_samadapt.tracking import MLflowTracking
 
 
 class TrainingRun:
@@ -43,6 +46,7 @@ class TrainingRun:
         resume: go on from ``checkpoint_last.pt`` of ``output_dir`` if it is there.
         patience: stop after this many epochs without improvement; 0 never stops.
         amp_dtype: with ``bfloat16`` no gradient scaling is done.
+        tracking: logs the run, see `MLflowTracking`.
     """
 
     def __init__(
@@ -58,10 +62,12 @@ class TrainingRun:
         resume: bool = False,
         patience: int = 0,
         amp_dtype: str = "bfloat16",
+        tracking: MLflowTracking | None = None,
     ) -> None:
         self.network, self.optimizer, self.scheduler, self.evaluator = network, optimizer, scheduler, evaluator
         self.data_spec, self.output_dir, self.metric = data_spec, Path(output_dir), metric
         self.seed, self.resume, self.patience, self.amp_dtype = seed, resume, patience, amp_dtype
+        self.tracking = tracking
         self.history: list[dict[str, float]] = []
         self.best: tuple[float, int] = (float("-inf"), 0)
         self._loss_sums: dict[str, Tensor] = {}
@@ -76,6 +82,8 @@ class TrainingRun:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.finish_epoch)
         # else each validation case would switch to evaluation and back, and adapters would be merged for each
         self.evaluator.add_event_handler(Events.EPOCH_STARTED, self.network.eval)
+        if self.tracking is not None:
+            self.tracking.attach(engine, self)
 
     def start(self, engine: Engine) -> None:
         """Print what is trained, and restore the last checkpoint when asked."""
@@ -98,12 +106,20 @@ class TrainingRun:
         self._loss_sums, self._epoch_start = {}, time.perf_counter()
 
     def finish_step(self, engine: Engine) -> None:
-        """Step the schedule and add up the loss, and its ``terms`` where it has some, on the device."""
+        """Step the schedule and add up the losses on the device."""
         self.scheduler.step()
+        self._loss_sums = {name: value + self._loss_sums.get(name, 0.0) for name, value in self.losses(engine).items()}
+
+    def losses(self, engine: Engine) -> dict[str, Tensor]:
+        """The loss of the last step, and its ``terms`` where it has some, on the device."""
         output: Any = engine.state.output
         terms: dict[str, Tensor] = getattr(getattr(engine, "loss_function", None), "terms", {})
-        losses = {"loss": output["loss"].detach()} | {f"loss_{name}": value for name, value in terms.items()}
-        self._loss_sums = {name: value + self._loss_sums.get(name, 0.0) for name, value in losses.items()}
+        return {"loss": output["loss"].detach()} | {f"loss_{name}": value for name, value in terms.items()}
+
+    def items(self, engine: Engine) -> dict[str, list[dict[str, Any]]]:
+        """The items of each section."""
+        loaders = {"training": engine.state.dataloader, "validation": getattr(self.evaluator, "data_loader", None)}
+        return {name: getattr(getattr(loader, "dataset", None), "data", []) for name, loader in loaders.items()}
 
     def finish_epoch(self, engine: Engine) -> None:
         """Log, save and decide whether to stop."""
@@ -145,14 +161,12 @@ class TrainingRun:
             torch.save(self._checkpoint(engine), temporary)
 
     def _write_manifest(self, engine: Engine) -> None:
-        loaders = {"training": engine.state.dataloader, "validation": getattr(self.evaluator, "data_loader", None)}
-        items = {name: getattr(getattr(loader, "dataset", None), "data", []) for name, loader in loaders.items()}
         report = self.network.parameter_report()
         write_manifest(
             self.output_dir / "manifest.json",
             self._started,
             device=getattr(engine.state, "device", "cpu"),
-            datalist=items,
+            datalist=self.items(engine),
             parameters={"trainable": report.trainable, "base": report.base, "trainable_percent": report.percentage},
             method=self.network.method,
             base=self.network.base_record,

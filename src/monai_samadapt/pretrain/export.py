@@ -45,5 +45,4 @@ def export(state: RunState, path: Path) -> str:
     }
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata)
-        temporary.chmod(0o644)
     return sha256(path)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +49,7 @@ def write_manifest(
     path: str | os.PathLike[str],
     started: datetime,
     device: torch.device | str = "cpu",
-    configs: Sequence[str | os.PathLike[str]] = (),
+    configs: Sequence[str | os.PathLike[str]] | None = None,
     datalist: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     network: torch.nn.Module | None = None,
     **fields: Any,
@@ -58,7 +60,7 @@ def write_manifest(
         path: the JSON file.
         started: when the run began, with a time zone; it ends now.
         device: where the network ran.
-        configs: the configuration files, copied with their SHA-256.
+        configs: the configuration files, copied with their SHA-256; by default those of the command line.
         datalist: the items of each section, of which the counts and a SHA-256 are kept.
         network: counted: all and trainable parameters.
         **fields: what else belongs to the run, as ``seed``, ``base_weights_sha256``, ``prompts``.
@@ -74,13 +76,20 @@ def write_manifest(
         "python": platform.python_version(),
         "platform": platform.platform(),
         "device": describe_device(device),
-        "configs": [_config(Path(config)) for config in configs],
+        "configs": [_config(Path(config)) for config in (config_files(sys.argv) if configs is None else configs)],
     }
     if datalist is not None:
         manifest["datalist"] = describe_datalist(datalist)
     if network is not None:
         manifest["parameters"] = count_parameters(network)
     write_json(manifest | fields, path)
+
+
+def config_files(command: Sequence[str]) -> list[str]:
+    """The existing files that a command line of ``monai.bundle run`` has as ``--config_file``, one or a list."""
+    values = [value for option, value in pairwise(command) if option in ("--config_file", "--config-file")]
+    names = [name for value in values for name in re.split(r"[\[\],'\" ]+", value) if name]
+    return [name for name in names if Path(name).is_file()]
 
 
 def describe_device(device: torch.device | str) -> dict[str, Any]:

@@ -42,7 +42,8 @@ class SaveSegmentationd(SaveImaged):
     Args:
         output_dir: folder, made when something is written.
         label_spec: the K labels.
-        output_ext: ``.nii.gz``, ``.nii``, ``.nrrd``, ``.mha`` for volumes; ``.png``, ``.tif`` for pictures.
+        formats: suffixes that may be written, of `VOLUME_FORMATS` or `PICTURE_FORMATS`: a file has that of its source,
+            or the first where its source has another, as DICOM and JPG.
         data_root_dir: the folder below which the sources' folders are kept.
 
     Raises:
@@ -50,20 +51,24 @@ class SaveSegmentationd(SaveImaged):
     """
 
     def __init__(
-        self, output_dir: str | os.PathLike[str], label_spec: LabelSpec, output_ext: str, data_root_dir: str = ""
+        self, output_dir: str | os.PathLike[str], label_spec: LabelSpec, formats: Sequence[str], data_root_dir: str = ""
     ) -> None:
-        super().__init__(keys="pred", output_dir=str(output_dir), output_ext=output_ext, print_log=False)
+        super().__init__(keys="pred", output_dir=str(output_dir), output_ext=formats[0], print_log=False)
         self.output_dir, self.label_spec = Path(output_dir), label_spec
-        self.output_ext, self.data_root_dir = output_ext, data_root_dir
+        self.formats, self.data_root_dir = tuple(formats), data_root_dir
         self.written: dict[str, str] = {}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         item = dict(data)
-        base = self._base(file_of(item["image"]))
-        self._save(item["pred"], f"{base}_seg", split=not self.label_spec.exclusive)
+        source = file_of(item["image"])
+        base, extension = self._base(source), self._extension(source)
+        self._save(item["pred"], f"{base}_seg", extension, split=not self.label_spec.exclusive)
         if "prob" in item:
-            self._save(item["prob"], f"{base}_prob", split=True)
+            self._save(item["prob"], f"{base}_prob", extension, split=True)
         return item
+
+    def _extension(self, source: str) -> str:
+        return next((suffix for suffix in self.formats if source.lower().endswith(suffix)), self.formats[0])
 
     def _base(self, source: str) -> str:
         base = str(self.output_dir / relative_name(source, self.data_root_dir))
@@ -72,15 +77,15 @@ class SaveSegmentationd(SaveImaged):
             raise SamAdaptError("image", source, problem, "set data_root_dir to a folder that holds both")
         return base
 
-    def _save(self, maps: MetaTensor, base: str, split: bool) -> None:
+    def _save(self, maps: MetaTensor, base: str, extension: str, split: bool) -> None:
         """Write (C, …); ``split`` when the channels are labels."""
         if maps.ndim == 4:
-            write_volume(maps, base + self.output_ext)
+            write_volume(maps, base + extension)
         elif not split:
-            write_picture(maps.as_tensor()[0], base + self.output_ext)
+            write_picture(maps.as_tensor()[0], base + extension)
         else:
             for name, channel in zip(self.label_spec.names, maps.as_tensor(), strict=True):
-                write_picture(channel * 255, f"{base}_{re.sub(r'[^A-Za-z0-9.-]+', '_', name)}{self.output_ext}")
+                write_picture(channel * 255, f"{base}_{re.sub(r'[^A-Za-z0-9.-]+', '_', name)}{extension}")
 
 
 def relative_name(source: str, root: str) -> Path:

@@ -171,7 +171,7 @@ class DataSpec:
             data_root_dir: folder below which the sources' folders are kept in ``output_dir``.
             probabilities: also give, and save, ``prob``.
             activation: ``sigmoid`` or ``softmax``; see `RestoreSegmentationd`.
-            output_ext: file suffix; ``.nii.gz`` for volumes and ``.png`` for pictures by default.
+            output_ext: file suffix; by default that of the source, if it can be written, else ``.nii.gz`` or ``.png``.
             drop_channel: end with a map without channel axis, as MONAI Label needs; see `DropChanneld`.
 
         Returns:
@@ -183,6 +183,6 @@ class DataSpec:
         steps: list[Transform] = [restore]
         if output_dir is not None:
             known = self.chain.formats
-            extension = check_extension(output_ext or known[0], known)
-            steps.append(SaveSegmentationd(output_dir, spec, extension, data_root_dir))
+            formats = known if output_ext is None else (check_extension(output_ext, known),)
+            steps.append(SaveSegmentationd(output_dir, spec, formats, data_root_dir))
         return OneLineCompose([*steps, DropChanneld()] if drop_channel else steps)
