@@ -12,6 +12,7 @@ from sklearn.metrics import f1_score, jaccard_score, recall_score, roc_auc_score
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.labels import LabelSpec
 from monai_samadapt.metrics import METRIC_NAMES, case_metrics, surface_scores
+from monai_samadapt.metrics.case import OF_IMAGE
 
 LIVER = LabelSpec.parse(["Liver"])
 ORGANS = LabelSpec.parse(["Liver", "Tumor"])
@@ -112,6 +113,11 @@ def test_nothing_counts_outside_the_field_of_view():
     # 60 voxels inside; truth 12 of them, prediction 16, shared 12
     assert (row["dice"], row["sensitivity"], row["specificity"]) == (24 / 28, 1.0, 44 / 48)
     assert row["auc"] == pytest.approx(roc_auc_score(truth[0, :6].ravel(), prob[0, :6].ravel()))
+    # of the whole image: truth 16, prediction 16, shared 12
+    assert (row["dice_image"], row["specificity_image"]) == (24 / 32, 80 / 84)
+    assert row["auc_image"] == pytest.approx(roc_auc_score(truth.ravel(), prob.ravel()))
+    (without,) = case_metrics(pred, truth, None, LIVER, prob=prob)
+    assert all(without[f"{key}_image"] == without[key] == row[f"{key}_image"] for key in OF_IMAGE)
     (missed,) = case_metrics(pred, truth, None, LIVER, fov=np.roll(fov, 6, axis=1)[:, ::1])
     assert missed["state"] == "missed"
 

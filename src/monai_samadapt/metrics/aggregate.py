@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-METRIC_NAMES = ("dice", "iou", "hd95", "nsd", "sensitivity", "specificity", "auc")
+METRIC_NAMES = (
+    *("dice", "iou", "hd95", "nsd", "sensitivity", "specificity", "auc"),
+    *("dice_image", "specificity_image", "auc_image"),
+)
 
 
 def mean_over_labels(rows: Sequence[Mapping[str, Any]], metric: str = "dice") -> float:

@@ -15,6 +15,7 @@ from monai_samadapt.labels import LabelSpec
 from monai_samadapt.metrics.auc import roc_auc
 from monai_samadapt.metrics.surface import image_diagonal, surface_scores
 
+OF_IMAGE = ("dice", "specificity", "auc")
 STATES = ("present", "missed", "false_positive", "empty")
 
 Array = NDArray[Any] | torch.Tensor
@@ -59,8 +60,9 @@ def case_metrics(
         surface: whether to compute HD95 and NSD; if not, they are NaN.
 
     Returns:
-        One row for each label: ``label, state, dice, iou, hd95, nsd, sensitivity, specificity, auc, truth_voxels,
-        pred_voxels, unit`` (``mm`` or ``px``, that of HD95).
+        One row for each label: ``label, state, dice, iou, hd95, nsd, sensitivity, specificity, auc, dice_image,
+        specificity_image, auc_image, truth_voxels, pred_voxels, unit`` (``mm`` or ``px``, that of HD95). Those of the
+        image count all its voxels, inside the field of view and outside.
 
     Raises:
         SamAdaptError: when shapes do not agree, or spacing or tolerance is not a possible length.
@@ -73,12 +75,24 @@ def case_metrics(
     steps = _check_lengths(spacing, len(shape), nsd_tolerance)
     rows = []
     for index, name in enumerate(label_spec.names):
-        found, wanted = (_mask(array, index, label_spec.exclusive) & inside for array in (maps, labels))
-        row: Row = {"label": name, **_overlap(found, wanted, inside)}
+        whole = [_mask(array, index, label_spec.exclusive) for array in (maps, labels)]
+        found, wanted = (mask & inside for mask in whole)
+        score = None if scores is None else scores[index]
+        row: Row = {"label": name, **_overlap(found, wanted, inside), "auc": _auc(score, wanted, inside)}
         row |= _surface(row["state"], found, wanted, steps, nsd_tolerance) if surface else _NO_SURFACE
-        row["auc"] = math.nan if scores is None else roc_auc(scores[index][inside], wanted[inside])
+        row |= {f"{key}_image": row[key] for key in OF_IMAGE} if fov is None else _of_image(*whole, score)
         rows.append(row | {"unit": "px" if spacing is None else "mm"})
     return rows
+
+
+def _auc(score: NDArray[Any] | None, truth: NDArray[np.bool_], inside: NDArray[np.bool_]) -> float:
+    return math.nan if score is None else roc_auc(score[inside], truth[inside])
+
+
+def _of_image(pred: NDArray[np.bool_], truth: NDArray[np.bool_], score: NDArray[Any] | None) -> Row:
+    everywhere = np.ones(truth.shape, bool)
+    row = {**_overlap(pred, truth, everywhere), "auc": _auc(score, truth, everywhere)}
+    return {f"{key}_image": row[key] for key in OF_IMAGE}
 
 
 def _overlap(pred: NDArray[np.bool_], truth: NDArray[np.bool_], inside: NDArray[np.bool_]) -> Row:
