@@ -13,7 +13,10 @@ from monai_samadapt.labels import LabelSpec
 from monai_samadapt.metrics import case_metrics
 from monai_samadapt.reports import write_cases
 
-HEADER = "case,label,state,dice,iou,hd95,nsd,sensitivity,specificity,auc,dice_image,specificity_image,auc_image,truth_voxels,pred_voxels,unit,prompts,file"
+HEADER = (
+    "case,label,state,dice,iou,hd95,nsd,sensitivity,specificity,auc,dice_image,specificity_image,auc_image,"
+    "truth_voxels,pred_voxels,unit,prompts,file"
+)
 
 
 def test_columns_are_fixed_and_undefined_values_are_empty(tmp_path: Path):
@@ -25,7 +28,7 @@ def test_columns_are_fixed_and_undefined_values_are_empty(tmp_path: Path):
     lines = (tmp_path / "new" / "cases.csv").read_text().splitlines()
     assert lines[0] == HEADER
     assert lines[1] == f'"a, b.png",Liver,present,0.8,{12 / 18},1.0,1.0,{12 / 18},1.0,,0.8,1.0,,18,12,px,,"/d/a, b.png"'
-    assert lines[2] == '"a, b.png",Tumor,empty,,,,,,,,0,0,px,,"/d/a, b.png"'
+    assert lines[2] == '"a, b.png",Tumor,empty,,,,,,,,,,,0,0,px,,"/d/a, b.png"'
 
 
 def test_pandas_and_the_standard_library_read_it(tmp_path: Path):
