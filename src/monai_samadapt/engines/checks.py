@@ -43,10 +43,11 @@ def check_network(variant: str, image_size: int, network: str) -> None:
         network: full name of the network's class.
     """
     family = getattr(locate(network), "family", None)
-    if family is not None and family_of(variant) != family:
-        known = SAM_VARIANTS if family == "sam" else SAM2_VARIANTS
-        problem = f"{network.rpartition('.')[2]} does not adapt it"
-        raise SamAdaptError("variant", variant, problem, f"choose one of {', '.join(known)}")
+    variants = {"sam": list(SAM_VARIANTS), "sam2": list(SAM2_VARIANTS)}.get(family, [variant])
+    if variant not in variants:
+        raise SamAdaptError(
+            "variant", variant, f"unknown {family.upper()} variant", f"choose one of {', '.join(variants)}"
+        )
     with torch.device("meta"):
         build_base(variant, image_size, None)
 
