@@ -54,12 +54,17 @@ def chase(data: Path, output: Path, seed: int) -> Task:
     split = read_chase_db1(data)
     dice = [_dice(Path(item["label"]), Path(item["second_observer"])) for item in split.test]
     print(f"second observer against the first, test images: Dice {np.mean(dice):.3f} (N {len(dice)})")
-    return {"overlay": "fundus_vessel", "ids": {"datalist": write_split(split, output / "datalist.json")}}
+    return {"overlay": "fundus_vessel", "ids": _listed(split, data, output)}
 
 
 def drishti(data: Path, output: Path, seed: int) -> Task:
     """Optic disc: 16 photographs to train, 4 to validate, 10 to test."""
-    return {"overlay": "fundus_disc", "ids": {"datalist": write_split(read_drishti(data), output / "datalist.json")}}
+    return {"overlay": "fundus_disc", "ids": _listed(read_drishti(data), data, output)}
+
+
+def _listed(split: Split, data: Path, output: Path) -> Task:
+    """The split's paths are relative to the data."""
+    return {"dataset_dir": data, "datalist": write_split(split, output / "datalist.json")}
 
 
 def _dice(first: Path, second: Path) -> float:
