@@ -42,12 +42,11 @@ def check_network(variant: str, image_size: int, network: str) -> None:
         variant, image_size: ids of these names.
         network: full name of the network's class.
     """
-    family = getattr(locate(network), "family", None)
-    variants = {"sam": list(SAM_VARIANTS), "sam2": list(SAM2_VARIANTS)}.get(family, [variant])
-    if variant not in variants:
-        raise SamAdaptError(
-            "variant", variant, f"unknown {family.upper()} variant", f"choose one of {', '.join(variants)}"
-        )
+    families = {"sam": list(SAM_VARIANTS), "sam2": list(SAM2_VARIANTS)}
+    family: str | None = getattr(locate(network), "family", None)
+    if family is not None and variant not in families[family]:
+        remedy = f"choose one of {', '.join(families[family])}"
+        raise SamAdaptError("variant", variant, f"unknown {family.upper()} variant", remedy)
     with torch.device("meta"):
         build_base(variant, image_size, None)
 

@@ -75,12 +75,14 @@ def case_metrics(
     steps = _check_lengths(spacing, len(shape), nsd_tolerance)
     rows = []
     for index, name in enumerate(label_spec.names):
-        whole = [_mask(array, index, label_spec.exclusive) for array in (maps, labels)]
-        found, wanted = (mask & inside for mask in whole)
+        pred_mask, truth_mask = (_mask(array, index, label_spec.exclusive) for array in (maps, labels))
+        found, wanted = pred_mask & inside, truth_mask & inside
         score = None if scores is None else scores[index]
         row: Row = {"label": name, **_overlap(found, wanted, inside), "auc": _auc(score, wanted, inside)}
         row |= _surface(row["state"], found, wanted, steps, nsd_tolerance) if surface else _NO_SURFACE
-        row |= {f"{key}_image": row[key] for key in OF_IMAGE} if fov is None else _of_image(*whole, score)
+        row |= (
+            {f"{key}_image": row[key] for key in OF_IMAGE} if fov is None else _of_image(pred_mask, truth_mask, score)
+        )
         rows.append(row | {"unit": "px" if spacing is None else "mm"})
     return rows
 

@@ -11,9 +11,9 @@ import torch
 from segment_anything.modeling import Sam
 from torch import Tensor, nn
 
-from monai_samadapt.adapters import Adapters, BottleneckConfig, LoRAConfig, ParameterReport, inject
-from monai_samadapt.adapters.report import count, freeze_except
-from monai_samadapt.backbones import build_sam, sam_variant
+from monai_samadapt.adapters import Adapters, BottleneckConfig, LoRAConfig, inject
+from monai_samadapt.adapters.report import freeze_except
+from monai_samadapt.backbones import build_sam
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.labels import Labels, LabelSpec
 from monai_samadapt.networks.base import SegmentationNetwork, named, with_background
@@ -188,11 +188,6 @@ class BALRSam(SegmentationNetwork):
             rest = {key: value for key, value in everything.items() if key not in attention and key not in classes}
             parts["rest of the decoder"] = rest
         return parts
-
-    def parameter_report(self) -> ParameterReport:
-        """Counts by part; the base is SAM at its published image size."""
-        parts = {name: count(part.values()) for name, part in self.trainable_parts().items()}
-        return ParameterReport(parts, sam_variant(self.variant).parameters)
 
     def start_report(self) -> str:
         """What is trained, and how far the cut attentions are from SAM's."""

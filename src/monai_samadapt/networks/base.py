@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from monai_samadapt.adapters import Adapters, ParameterReport
 from monai_samadapt.adapters.inject import load_tensors
+from monai_samadapt.adapters.report import count
+from monai_samadapt.backbones import variant_sizes
 from monai_samadapt.labels import LabelSpec
 
 
@@ -125,9 +127,13 @@ class SegmentationNetwork(nn.Module):
         """All trained parameters by full name."""
         return {name: value for part in self.trainable_parts().values() for name, value in part.items()}
 
-    @abstractmethod
     def parameter_report(self) -> ParameterReport:
-        """Counts of trained parameters by part, and their share of the base."""
+        """Counts of trained parameters by part, and their share of the base.
+
+        The base is SAM at its published image size, or the whole SAM2, memory modules included.
+        """
+        parts = {name: count(part.values()) for name, part in self.trainable_parts().items()}
+        return ParameterReport(parts, variant_sizes(self.variant).parameters)
 
     def start_report(self) -> str:
         """What a training run prints first."""

@@ -9,10 +9,10 @@ import torch
 from segment_anything.modeling import Sam
 from torch import Tensor, nn
 
-from monai_samadapt.adapters import Adapters, ParameterReport, SVDConfig, inject
-from monai_samadapt.adapters.report import count, freeze_except
+from monai_samadapt.adapters import Adapters, SVDConfig, inject
+from monai_samadapt.adapters.report import freeze_except
 from monai_samadapt.adapters.svd_factors import factorise_all
-from monai_samadapt.backbones import build_sam, sam_variant
+from monai_samadapt.backbones import build_sam
 from monai_samadapt.backbones.download import cache_folder
 from monai_samadapt.labels import Labels, LabelSpec
 from monai_samadapt.networks.base import SegmentationNetwork, named, with_background
@@ -176,11 +176,6 @@ class SSam(SegmentationNetwork):
         if not isinstance(self.label_embeddings, nn.Parameter):
             buffers["label_embeddings"] = self.label_embeddings
         return buffers
-
-    def parameter_report(self) -> ParameterReport:
-        """Counts by part; the base is SAM at its published image size."""
-        parts = {name: count(part.values()) for name, part in self.trainable_parts().items()}
-        return ParameterReport(parts, sam_variant(self.variant).parameters)
 
 
 def svd_targets(sam: Sam) -> tuple[str, ...]:

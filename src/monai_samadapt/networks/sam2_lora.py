@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from monai_samadapt.adapters import LoRAConfig, ParameterReport, inject
-from monai_samadapt.adapters.report import count, freeze_except
+from monai_samadapt.adapters import LoRAConfig, inject
+from monai_samadapt.adapters.report import freeze_except
 from monai_samadapt.backbones import build_sam2, sam2_variant
 from monai_samadapt.backbones.sam2_encoder import Sam2Features, encode_still
 from monai_samadapt.labels import Labels, LabelSpec
@@ -181,8 +181,3 @@ class Sam2LoRA(SegmentationNetwork):
         if self.label_tokens is not None:
             parts["label tokens"] = {"label_tokens": self.label_tokens}
         return parts
-
-    def parameter_report(self) -> ParameterReport:
-        """Counts by part; the base is the whole SAM2, memory modules included."""
-        parts = {name: count(part.values()) for name, part in self.trainable_parts().items()}
-        return ParameterReport(parts, sam2_variant(self.variant).parameters)
