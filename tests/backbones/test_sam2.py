@@ -175,3 +175,13 @@ def test_weights_of_another_variant_or_version_are_refused(tmp_path: Any) -> Non
     torch.save({name: value for name, value in state.items() if name != "no_mem_embed"}, path)
     with pytest.raises(SamAdaptError, match=r"1 missing keys .first no_mem_embed"):
         build_sam2("hiera_nano", 64, str(path))
+
+
+@pytest.mark.slow
+def test_a_compiled_block_equals_the_eager_one() -> None:
+    sam = build_sam2("hiera_nano", 64, "random")
+    image = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        eager = encode_still(sam, image).embedding
+        sam.image_encoder.trunk.blocks[0].compile()
+        assert (encode_still(sam, image).embedding - eager).abs().max() < TOLERANCE
