@@ -25,7 +25,13 @@ ROOT = Path(__file__).resolve().parents[1]
 EXTRAS = ("label", "clip", "export", "test")
 # Upper bounds that only MONAI Label 0.8.5 needs.
 LABEL_ONLY = {"numpy", "pydicom", "pynetdicom", "dicomweb-client", "jsonschema", "monailabel"}
-DISTRIBUTIONS = {"hydra": "hydra-core", "ignite": "pytorch-ignite", "PIL": "pillow", "sklearn": "scikit-learn"}
+DISTRIBUTIONS = {
+    "hydra": "hydra-core",
+    "skimage": "scikit-image",
+    "ignite": "pytorch-ignite",
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+}
 
 
 def read_requirements() -> dict[str, list[Requirement]]:

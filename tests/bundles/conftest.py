@@ -15,7 +15,7 @@ from monai_samadapt.errors import OneLineExit, SamAdaptError
 from monai_samadapt.files import sha256
 
 ROOT = Path(__file__).resolve().parents[2] / "bundles" / "s_sam"
-SMALL = {"variant": "vit_nano", "image_size": 64, "device": "cpu", "logging_file": False}
+SMALL = {"variant": "vit_nano", "image_size": 64, "device": "cpu", "logging_file": False, "tracking_uri": "off"}
 CT_LABELS = ["Liver", "Spleen", "Kidneys", "Lesion"]
 PICTURE_LABELS = {"Rim": 1, "Cup": 2}
 TRAINING = {"checkpoint": "random", "val_interval": 1, "learning_rate": 1e-3, "num_workers": 0}

@@ -147,6 +147,7 @@ def test_killed_run_resumes_to_the_same_weights(
     bundle: Any, ct_run: Any, ct_training: dict[str, Any], tmp_path: Path
 ) -> None:
     ids = {**ct_training, "variant": "vit_nano", "image_size": 64, "device": "cpu", "bundle_root": str(bundle.root)}
+    ids |= {"tracking_uri": "off"}
     words = [word for key, value in ids.items() for word in (f"--{key}", str(value))]
     files = ["--config_file", str(bundle.files("train+ct")), "--output_dir", str(tmp_path)]
     command = [sys.executable, "-u", "-m", "monai.bundle", "run", *files, *words]

@@ -72,6 +72,7 @@ def run(options: argparse.Namespace) -> None:
     for method in methods:
         print(f"  {method:10s} {dice_line(output / method)}")
     print(f"Tables, overlay pictures: {output}/METHOD/run/evaluation. Segmented cases: {output}/METHOD/predictions")
+    print(f"Follow the runs: mlflow ui --backend-store-uri {database(output)}")
 
 
 def run_method(method: str, output: Path, options: argparse.Namespace) -> None:
@@ -83,11 +84,17 @@ def run_method(method: str, output: Path, options: argparse.Namespace) -> None:
     shared: dict[str, Any] = {"dataset_dir": data, "variant": task.variant, "image_size": 128, "seed": options.seed}
     shared |= {"labels": list(task.labels)} if task.labels else {}
     settings = {"checkpoint": checkpoint, "max_epochs": options.epochs or task.epochs, "val_interval": 5}
-    settings |= {"learning_rate": task.learning_rate, "batch_size": 8, "num_workers": 0}
-    run_bundle(bundle, ["train", task.overlay], {**shared, **settings, "output_dir": training})
-    run_bundle(bundle, ["train", "evaluate", task.overlay], {**shared, "output_dir": training, "num_workers": 0})
+    settings |= {"learning_rate": task.learning_rate, "batch_size": 8}
+    tracked = {"output_dir": training, "num_workers": 0, "tracking_uri": database(output)}
+    run_bundle(bundle, ["train", task.overlay], {**shared, **settings, **tracked})
+    run_bundle(bundle, ["train", "evaluate", task.overlay], {**shared, **tracked})
     predict = {"output_dir": output / method / "predictions", "model_file": training / "model.pt"}
     run_bundle(bundle, ["inference", task.overlay], {**shared, **predict, "datalist": data / "datalist.json"})
+
+
+def database(output: Path) -> str:
+    """The MLflow database of all methods."""
+    return f"sqlite:///{output / 'mlflow.db'}"
 
 
 def default_base(variant: str) -> str:
