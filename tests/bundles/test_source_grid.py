@@ -12,6 +12,7 @@ from PIL import Image
 
 from monai_samadapt.datasets.procedural import make_ct
 from monai_samadapt.datasets.procedural.files import write_ct
+from monai_samadapt.transforms.volumes import VolumeReader
 
 SHAPE, SPACING = (44, 36, 10), (5.5, 7.0, 9.0)
 STEMS = {"ras": "ras.nii.gz", "lps": "lps.nii.gz", "nrrd": "nrrd.nrrd", "series": "series"}
@@ -30,9 +31,20 @@ def predictions(bundle: Any, ct_run: Any, tmp_path_factory: pytest.TempPathFacto
         write_ct(source / "images" / name, *volume("RAS" if stem == "ras" else "LPS"))
     ids = {**ct_run.model, "dataset_dir": str(source), "probabilities": True}
     bundle.run("inference+ct", output_dir=str(output), **ids)
-    files = sorted(path.name for path in (output / "images").iterdir())
-    assert files == sorted(f"{stem}_{kind}.nii.gz" for stem in STEMS for kind in ("seg", "prob"))
-    return {path.name.removesuffix(".nii.gz"): nib.load(path) for path in (output / "images").iterdir()}
+    files = {path.name.split(".")[0]: path for path in (output / "images").iterdir()}
+    suffixes = {stem: ".nrrd" if stem == "nrrd" else ".nii.gz" for stem in STEMS}  # a series comes back as NIfTI
+    expected = {f"{stem}_{kind}{suffixes[stem]}" for stem in STEMS for kind in ("seg", "prob")}
+    assert {path.name for path in files.values()} == expected
+    return {name: load(path) for name, path in files.items()}
+
+
+def load(path: Path) -> nib.Nifti1Image:
+    """A NIfTI file, or an NRRD file as one."""
+    if path.suffix != ".nrrd":
+        return nib.load(path)
+    maps = VolumeReader().label(str(path))
+    array = np.moveaxis(maps.numpy(), 0, -1)
+    return nib.Nifti1Image(array[..., 0] if len(maps) == 1 else array, maps.affine.numpy())
 
 
 @pytest.mark.parametrize("stem", STEMS)
@@ -70,7 +82,7 @@ def test_voxels_are_where_those_of_the_ras_file_are(predictions: dict[str, nib.N
     assert np.abs(found[::-1] - expected).max() > 0.01  # a wrong direction would show
 
 
-def test_pictures_come_back_as_png_of_their_size(bundle: Any, picture_run: Any, tmp_path: Path) -> None:
+def test_pictures_come_back_in_their_size_and_type(bundle: Any, picture_run: Any, tmp_path: Path) -> None:
     sizes = {"a.png": (61, 47), "b.jpg": (33, 77), "c.tiff": (50, 30), "grey.png": (45, 53)}
     rng = np.random.default_rng(0)
     for name, (width, height) in sizes.items():
@@ -83,9 +95,9 @@ def test_pictures_come_back_as_png_of_their_size(bundle: Any, picture_run: Any, 
     for path in (tmp_path / "out").iterdir():
         with Image.open(path) as picture:
             found[path.name] = picture.size
-            assert (picture.format, picture.mode) == ("PNG", "L")
+            assert (picture.format, picture.mode) == ("TIFF" if path.suffix == ".tiff" else "PNG", "L")
             assert set(np.unique(picture)) <= {0, 1, 2}
-    assert found == {f"{Path(name).stem}_seg.png": size for name, size in sizes.items()}
+    assert found == {"a_seg.png": (61, 47), "b_seg.png": (33, 77), "c_seg.tiff": (50, 30), "grey_seg.png": (45, 53)}
 
 
 def test_one_file_and_a_name_with_a_hash_sign_are_taken(
