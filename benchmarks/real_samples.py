@@ -82,7 +82,7 @@ def report(result: dict[str, Any]) -> None:
     summary = result["summary"]
     for part in (summary, *summary.get("other_prompts", [])):
         dice, auc = (part["overall"]["metrics"][name] for name in ("dice", "auc"))
-        interval = ", ".join(f"{value:.3f}" for value in dice["ci95"])
+        interval = ", ".join("-" if value is None else f"{value:.3f}" for value in dice["ci95"])  # none of one case
         print(f"  {part['prompts']}: Dice {dice['mean']:.3f} [{interval}], AUC {auc['mean']:.4f} (N {dice['n']})")
 
 
