@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from monai_samadapt.files import atomic_path
+from monai_samadapt.files import atomic_path, remove_leftovers
 
 
 def test_permissions_are_those_of_a_new_file(tmp_path: Path) -> None:
@@ -28,3 +30,19 @@ def test_an_error_leaves_the_old_file(tmp_path: Path) -> None:
         raise KeyError
     assert [path.name for path in tmp_path.iterdir()] == ["a.nii.gz"]
     assert (tmp_path / "a.nii.gz").read_text() == "old"
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    code = f"""
+import os
+from monai_samadapt.files import atomic_path
+with atomic_path({str(tmp_path / "model.pt")!r}) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), 9)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+    for name in (".hidden-file", "model-1.pt"):
+        (tmp_path / name).touch()
+    assert len(list(tmp_path.iterdir())) == 3
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {".hidden-file", "model-1.pt"}

@@ -19,7 +19,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from monai_samadapt.engines.artefacts import write_adapter, write_history, write_model
 from monai_samadapt.engines.checkpoint import CHECKPOINT, check_checkpoint, read_checkpoint, run_settings
 from monai_samadapt.errors import exits_in_one_line
-from monai_samadapt.files import atomic_path
+from monai_samadapt.files import atomic_path, remove_leftovers
 from monai_samadapt.networks import SegmentationNetwork
 from monai_samadapt.reports import write_manifest
 from monai_samadapt.transforms import DataSpec
@@ -88,6 +88,8 @@ class TrainingRun:
     def start(self, engine: Engine) -> None:
         """Print what is trained, and restore the last checkpoint when asked."""
         _say(self.network.start_report())
+        if idist.get_rank() == 0:
+            remove_leftovers(self.output_dir)
         if getattr(engine, "scaler", None) is not None and self.amp_dtype == "bfloat16":
             engine.scaler = torch.amp.GradScaler("cuda", enabled=False)  # type: ignore[attr-defined]
         path = self.output_dir / CHECKPOINT
