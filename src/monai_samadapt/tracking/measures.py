@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -34,4 +36,7 @@ def peak_memory(device: torch.device) -> int:
     """Bytes: the most that CUDA's allocator had given out on ``device``, else the largest size of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    status = Path("/proc/self/status")
+    if status.is_file():  # getrusage would give a process that a larger one started the larger one's peak
+        return int(re.findall(r"VmHWM:\s*(\d+)", status.read_text())[0]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
