@@ -18,14 +18,14 @@ def test_points_and_boxes_equal_upstream() -> None:
     for points, boxes in ((POINTS, None), (None, BOXES), (POINTS, BOXES)):
         labels = None if points is None else LABELS
         upstream, _ = sam.prompt_encoder(None if points is None else flat, None if boxes is None else boxes[:, 0], None)
-        torch.testing.assert_close(encode_prompts(sam, points, labels, boxes)[:, 0], upstream)
+        torch.testing.assert_close(encode_prompts(sam.prompt_encoder, points, labels, boxes)[:, 0], upstream)
 
 
 def test_corners_among_points_are_the_corners_of_a_box() -> None:
     """A batch may mix a box with no prompt at all, which has nothing but padding."""
     sam = build_sam("vit_nano", 64, "random")
     corners = BOXES.unflatten(-1, (2, 2)) * torch.tensor([1.0, 0.0]).view(2, 1, 1, 1)
-    tokens = encode_prompts(sam, corners, torch.tensor([[[2, 3]], [[-1, -1]]]), None)
+    tokens = encode_prompts(sam.prompt_encoder, corners, torch.tensor([[[2, 3]], [[-1, -1]]]), None)
     boxed, _ = sam.prompt_encoder(None, BOXES[:1, 0], None)
     padding = sam.prompt_encoder.not_a_point_embed.weight
     torch.testing.assert_close(tokens[0, 0], torch.cat([boxed[0], padding]))

@@ -8,6 +8,7 @@ import torch
 from segment_anything.modeling import MaskDecoder, Sam
 from torch import Tensor, nn
 
+from monai_samadapt.networks.decode import output_tokens, upscale
 from monai_samadapt.networks.detail import DetailFeatures
 
 
@@ -49,19 +50,14 @@ def decode_classes(sam: Sam, image_embedding: Tensor, masks: int, details: Detai
         low_res_logits (B, masks, 4 h, 4 w).
     """
     decoder, batch = sam.mask_decoder, image_embedding.shape[0]
-    tokens = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight]).expand(batch, -1, -1)
+    own, first = output_tokens(decoder)
     source = image_embedding + sam.prompt_encoder.no_mask_embed.weight[..., None, None]
     source = source if details is None else source + details.embedding
     position = sam.prompt_encoder.get_dense_pe().to(source.dtype).expand(batch, -1, -1, -1)
-    hidden, source = decoder.transformer(source, position, tokens)
-    upscaled = _upscale(decoder, source.transpose(1, 2).unflatten(2, image_embedding.shape[-2:]), details)
+    hidden, source = decoder.transformer(source, position, own.expand(batch, -1, -1))
+    source = source.transpose(1, 2).unflatten(2, image_embedding.shape[-2:])
+    fine = None if details is None else (details.quarter, details.eighth)
+    upscaled = upscale(decoder.output_upscaling, source, fine)
     hypernetworks = list(decoder.output_hypernetworks_mlps)[:masks]
-    weights = torch.stack([mlp(hidden[:, 1 + index]) for index, mlp in enumerate(hypernetworks)], dim=1)
+    weights = torch.stack([mlp(hidden[:, first + 1 + index]) for index, mlp in enumerate(hypernetworks)], dim=1)
     return torch.einsum("nkc,nchw->nkhw", weights, upscaled)
-
-
-def _upscale(decoder: MaskDecoder, source: Tensor, details: DetailFeatures | None) -> Tensor:
-    first, norm, activation, second, last = decoder.output_upscaling
-    upscaled = first(source)
-    upscaled = second(activation(norm(upscaled if details is None else upscaled + details.eighth)))
-    return last(upscaled if details is None else upscaled + details.quarter)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from segment_anything.modeling import PromptEncoder, Sam
-from torch import Tensor
+from torch import Tensor, nn
 
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.prompts import BOTTOM_RIGHT, PADDING, TOP_LEFT
 
 
-def encode_prompts(sam: Sam, points: Tensor | None, point_labels: Tensor | None, boxes: Tensor | None) -> Tensor:
+def encode_prompts(
+    encoder: PromptEncoder, points: Tensor | None, point_labels: Tensor | None, boxes: Tensor | None
+) -> Tensor:
     """Embed points and boxes as SAM does: points, then the corners of the box or, without one, a padding point.
 
     Args:
-        sam: gives the prompt encoder.
+        encoder: the prompt encoder.
         points: (B, P, N, 2) as (column, row) in input pixels.
         point_labels: (B, P, N): 1 positive, 0 negative, -1 padding, 2 and 3 the corners of a box.
         boxes: (B, P, 4) as x0 y0 x1 y1 in input pixels.
@@ -37,7 +41,7 @@ def encode_prompts(sam: Sam, points: Tensor | None, point_labels: Tensor | None,
     else:
         coordinates.append(torch.zeros_like(coordinates[0][:, :, :1]))
         labels.append(torch.full_like(labels[0][:, :, :1], PADDING))
-    return embed_points(sam.prompt_encoder, torch.cat(coordinates, dim=2), torch.cat(labels, dim=2))
+    return embed_points(encoder, torch.cat(coordinates, dim=2), torch.cat(labels, dim=2))
 
 
 def embed_points(encoder: PromptEncoder, coordinates: Tensor, labels: Tensor) -> Tensor:
@@ -87,6 +91,45 @@ def check_label_ids(label_ids: Tensor, prompts: int) -> None:
         raise SamAdaptError("label_ids", label_ids.tolist(), problem, "name one label for each prompt")
 
 
+def output_tokens(decoder: Any) -> tuple[Tensor, int]:
+    """The tokens (T, C) of SAM's or SAM2's mask decoder and the place of the IoU token; the mask tokens follow it."""
+    tokens = [decoder.iou_token.weight, decoder.mask_tokens.weight]
+    if getattr(decoder, "pred_obj_scores", False):
+        return torch.cat([decoder.obj_score_token.weight, *tokens]), 1
+    return torch.cat(tokens), 0
+
+
+def attention_names(transformer: Any) -> list[str]:
+    """Names of the seven attentions in the two-way transformer of SAM's or SAM2's mask decoder."""
+    kinds = ("self_attn", "cross_attn_token_to_image", "cross_attn_image_to_token")
+    names = [f"layers.{index}.{kind}" for index in range(len(transformer.layers)) for kind in kinds]
+    return [*names, "final_attn_token_to_image"]
+
+
+def upscale(layers: nn.Sequential, source: Tensor, fine: tuple[Tensor, Tensor] | None) -> Tensor:
+    """Upscale the decoded image tokens fourfold.
+
+    Args:
+        layers: ``output_upscaling`` of SAM's or SAM2's mask decoder.
+        source: (B * P, C, h, w).
+        fine: added in the two steps to all P prompts of an image: (B, C/8, 4h, 4w) and (B, C/4, 2h, 2w).
+
+    Returns:
+        (B * P, C/8, 4h, 4w).
+    """
+    if fine is None:
+        plain: Tensor = layers(source)
+        return plain
+    first, norm, activation, second, last = layers
+    out: Tensor = last(_add(second(activation(norm(_add(first(source), fine[1])))), fine[0]))
+    return out
+
+
+def _add(upscaled: Tensor, fine: Tensor) -> Tensor:
+    """Add (B, c, h, w) to the (B * P, c, h, w) of its images' prompts."""
+    return (upscaled.unflatten(0, (fine.shape[0], -1)) + fine.unsqueeze(1)).flatten(0, 1)
+
+
 def decode_masks(sam: Sam, image_embedding: Tensor, sparse_prompts: Tensor, mask_token: int = 0) -> Tensor:
     """Decode one mask for each image and prompt from one encoded image.
 
@@ -104,14 +147,14 @@ def decode_masks(sam: Sam, image_embedding: Tensor, sparse_prompts: Tensor, mask
     """
     decoder, batch, prompts = sam.mask_decoder, sparse_prompts.shape[0], sparse_prompts.shape[1]
     height, width = image_embedding.shape[-2:]
-    output_tokens = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
-    tokens = torch.cat([output_tokens.expand(batch * prompts, -1, -1), sparse_prompts.flatten(0, 1)], dim=1)
+    own, first = output_tokens(decoder)
+    tokens = torch.cat([own.expand(batch * prompts, -1, -1), sparse_prompts.flatten(0, 1)], dim=1)
     dense = sam.prompt_encoder.no_mask_embed.weight[..., None, None]
     source = (image_embedding + dense).repeat_interleave(prompts, dim=0)
     position = sam.prompt_encoder.get_dense_pe().to(source.dtype).expand(batch * prompts, -1, -1, -1)
     hidden, source = decoder.transformer(source, position, tokens)
     upscaled = decoder.output_upscaling(source.transpose(1, 2).unflatten(2, (height, width)))
-    weights = decoder.output_hypernetworks_mlps[mask_token](hidden[:, 1 + mask_token])
+    weights = decoder.output_hypernetworks_mlps[mask_token](hidden[:, first + 1 + mask_token])
     logits = torch.einsum("nc,nchw->nhw", weights, upscaled)
     return logits.unflatten(0, (batch, prompts))
 

@@ -128,7 +128,7 @@ class SSam(SegmentationNetwork):
         if points is None and boxes is None:
             logits = self._decode(features, self.label_prompts(features.shape[0], label_ids))
             return with_background(logits, self.label_spec)
-        sparse = encode_prompts(self.sam, points, point_labels, boxes)
+        sparse = encode_prompts(self.sam.prompt_encoder, points, point_labels, boxes)
         if label_ids is not None:
             check_label_ids(label_ids, sparse.shape[1])
             sparse = torch.cat([sparse, self.label_prompts(features.shape[0], label_ids)], dim=2)

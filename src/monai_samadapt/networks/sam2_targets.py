@@ -8,10 +8,10 @@ from typing import Any
 from torch import nn
 
 from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.networks.decode import attention_names
 
 ENCODER_LAYERS = {"qkv": ("attn.qkv",), "proj": ("attn.proj",), "mlp": ("mlp.layers.0", "mlp.layers.1")}
 DECODER_LAYERS = ("attention", "mlp")
-ATTENTIONS = ("self_attn", "cross_attn_token_to_image", "cross_attn_image_to_token")
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "out_proj")
 USUAL_RANK = 64
 LARGEST_SHARE = 0.05
@@ -36,18 +36,13 @@ def decoder_targets(sam: Any, layers: Sequence[str]) -> tuple[str, ...]:
         SamAdaptError: for an unknown layer.
     """
     _check("decoder_layers", layers, DECODER_LAYERS)
-    prefix = "sam_mask_decoder.transformer"
+    prefix, transformer = "sam_mask_decoder.transformer", sam.sam_mask_decoder.transformer
     names = []
-    for index in range(len(sam.sam_mask_decoder.transformer.layers)):
-        if "attention" in layers:
-            names += [
-                f"{prefix}.layers.{index}.{attention}.{linear}" for attention in ATTENTIONS for linear in PROJECTIONS
-            ]
-        if "mlp" in layers:
-            names += [f"{prefix}.layers.{index}.mlp.layers.{layer}" for layer in (0, 1)]
     if "attention" in layers:
-        names += [f"{prefix}.final_attn_token_to_image.{linear}" for linear in PROJECTIONS]
-    return tuple(names)
+        names += [f"{name}.{linear}" for name in attention_names(transformer) for linear in PROJECTIONS]
+    if "mlp" in layers:
+        names += [f"layers.{index}.mlp.layers.{layer}" for index in range(len(transformer.layers)) for layer in (0, 1)]
+    return tuple(f"{prefix}.{name}" for name in names)
 
 
 def default_rank(sam: Any, targets: Sequence[str], parameters: int) -> int:

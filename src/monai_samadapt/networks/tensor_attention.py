@@ -7,15 +7,15 @@ from segment_anything.modeling import MaskDecoder
 from torch import Tensor, nn
 
 from monai_samadapt.backbones.attention import FusedDecoderAttention
+from monai_samadapt.networks.decode import attention_names
 
 HEADS = 2
 
 
 def decoder_attentions(decoder: MaskDecoder) -> dict[str, FusedDecoderAttention]:
     """The seven attentions of SAM's mask decoder by their names in it."""
-    layers = ("self_attn", "cross_attn_token_to_image", "cross_attn_image_to_token")
-    names = [f"transformer.layers.{index}.{name}" for index in range(decoder.transformer.depth) for name in layers]
-    return {name: decoder.get_submodule(name) for name in (*names, "transformer.final_attn_token_to_image")}
+    names = [f"transformer.{name}" for name in attention_names(decoder.transformer)]
+    return {name: decoder.get_submodule(name) for name in names}
 
 
 def truncate_attentions(decoder: MaskDecoder, heads: int = HEADS) -> dict[str, float]:

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from monai_samadapt.pretrain.promptable import Features, mask_decoder, output_tokens, prompt_encoder
+from monai_samadapt.networks.decode import output_tokens, upscale
+from monai_samadapt.pretrain.promptable import Features, mask_decoder, prompt_encoder
 
 
 def embed_mask_prompts(model: nn.Module, logits: Tensor, used: Tensor) -> Tensor:
@@ -56,26 +57,12 @@ def decode_all(
     tokens = torch.cat([own.expand(batch, prompts, -1, -1), sparse_prompts], dim=2)
     hidden, source = _two_way(decoder.transformer, source, position, tokens)
     source = source.expand(-1, prompts, -1, -1).flatten(0, 1).transpose(1, 2).unflatten(2, (height, width))
-    upscaled = _upscale(decoder.output_upscaling, source, features.fine)
+    upscaled = upscale(decoder.output_upscaling, source, features.fine)
     networks = decoder.output_hypernetworks_mlps
     weights = torch.stack([network(hidden[:, :, first + 1 + k]) for k, network in enumerate(networks)], dim=2)
     logits = weights.flatten(0, 1) @ upscaled.flatten(2)
     logits = logits.reshape(batch, prompts, -1, 4 * height, 4 * width)
     return logits, decoder.iou_prediction_head(hidden[:, :, first])
-
-
-def _upscale(layers: nn.Sequential, source: Tensor, fine: tuple[Tensor, Tensor] | None) -> Tensor:
-    """Upscale (B * P, C, h, w) fourfold; SAM2 adds each image's finer features to all its prompts."""
-    if fine is None:
-        plain: Tensor = layers(source)
-        return plain
-    first, norm, act, second, last = layers
-    out: Tensor = last(_add(second(act(norm(_add(first(source), fine[1])))), fine[0]))
-    return out
-
-
-def _add(upscaled: Tensor, fine: Tensor) -> Tensor:
-    return (upscaled.unflatten(0, (fine.shape[0], -1)) + fine.unsqueeze(1)).flatten(0, 1)
 
 
 def _two_way(transformer: Any, keys: Tensor, position: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:

@@ -48,14 +48,6 @@ def encode(model: Any, images: Tensor) -> Features:
     return Features(model.image_encoder(images))
 
 
-def output_tokens(decoder: Any) -> tuple[Tensor, int]:
-    """The decoder's own tokens (T, C) and the place of the IoU token; the four mask tokens follow it."""
-    tokens = [decoder.iou_token.weight, decoder.mask_tokens.weight]
-    if getattr(decoder, "pred_obj_scores", False):
-        return torch.cat([decoder.obj_score_token.weight, *tokens]), 1
-    return torch.cat(tokens), 0
-
-
 def trained(model: nn.Module) -> list[nn.Parameter]:
     """Freeze what stills never reach and return the other parameters."""
     for name, parameter in model.named_parameters():
