@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from ignite.engine import Engine
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.networks import SegmentationNetwork
@@ -15,6 +18,62 @@ from monai_samadapt.transforms import DataSpec
 CHECKPOINT = "checkpoint_last.pt"
 IDS = {"embeddings": "label_embeddings"}
 """Arguments of a network whose id in the bundle has another name."""
+
+
+Best = tuple[float, int]
+"""The best value of the metric and its epoch."""
+
+
+class Checkpoint:
+    """State of a training run to go on from: what is trained, and how far it is.
+
+    Args:
+        network, optimizer, scheduler: saved and restored, with the trainer's gradient scaler where it has one.
+        data_spec: its settings must stay the same.
+    """
+
+    def __init__(
+        self, network: SegmentationNetwork, optimizer: Optimizer, scheduler: LRScheduler, data_spec: DataSpec
+    ) -> None:
+        self.network, self.optimizer, self.scheduler, self.data_spec = network, optimizer, scheduler, data_spec
+
+    def state(self, engine: Engine, best: Best, history: list[dict[str, float]]) -> dict[str, Any]:
+        """What is saved after an epoch."""
+        scaler = getattr(engine, "scaler", None)
+        return {
+            "network": self.network.adapter_state(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "scaler": scaler.state_dict() if scaler is not None else None,
+            "epoch": engine.state.epoch,
+            "epoch_length": engine.state.epoch_length,
+            "best": list(best),
+            "history": history,
+            "settings": run_settings(self.network, self.data_spec),
+            "base_sha256": self.network.base_sha256,
+        }
+
+    def restore(self, engine: Engine, path: Path) -> tuple[Best, list[dict[str, float]]]:
+        """Put everything back, and return the best epoch and the history so far.
+
+        Raises:
+            SamAdaptError: when the file or the settings do not fit.
+        """
+        state = read_checkpoint(path)
+        length, last = engine.state.epoch_length, engine.state.max_epochs
+        assert length is not None and last is not None
+        settings = run_settings(self.network, self.data_spec)
+        check_checkpoint(state, settings, self.network.base_sha256, length, last)
+        self.network.load_adapter_state(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        scaler = getattr(engine, "scaler", None)
+        if scaler is not None and state["scaler"]:
+            scaler.load_state_dict(state["scaler"])
+        engine.state.epoch = state["epoch"]
+        engine.state.iteration = state["epoch"] * state["epoch_length"]
+        value, epoch = state["best"]
+        return (value, epoch), state["history"]
 
 
 def run_settings(network: SegmentationNetwork, data_spec: DataSpec) -> dict[str, Any]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
-import numpy as np
 import torch
 from monai.engines.workflow import Workflow
 from monai.utils import convert_to_tensor
@@ -47,10 +45,3 @@ def prompt_keywords(points: Tensor, point_labels: Tensor) -> dict[str, Tensor]:
 def execute(engine: Workflow) -> None:
     """Run an engine; a file or setting found wrong on the way ends the run in one line."""
     engine.run()
-
-
-def set_seed(seed: int) -> None:
-    """Seed python, numpy and torch."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import random
-import time
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ignite.distributed as idist
-import numpy as np
 import torch
 from ignite.engine import Engine, Events
-from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from monai_samadapt.engines.artefacts import write_adapter, write_history, write_model
-from monai_samadapt.engines.checkpoint import CHECKPOINT, check_checkpoint, read_checkpoint, run_settings
+from monai_samadapt.engines.checkpoint import CHECKPOINT, Checkpoint
+from monai_samadapt.engines.history import History
+from monai_samadapt.engines.seeds import seed_epoch
 from monai_samadapt.errors import exits_in_one_line
 from monai_samadapt.files import atomic_path, remove_leftovers
 from monai_samadapt.networks import SegmentationNetwork
@@ -68,10 +66,9 @@ class TrainingRun:
         self.data_spec, self.output_dir, self.metric = data_spec, Path(output_dir), metric
         self.seed, self.resume, self.patience, self.amp_dtype = seed, resume, patience, amp_dtype
         self.tracking = tracking
-        self.history: list[dict[str, float]] = []
+        self.history = History()
         self.best: tuple[float, int] = (float("-inf"), 0)
-        self._loss_sums: dict[str, Tensor] = {}
-        self._epoch_start = 0.0
+        self._checkpoint = Checkpoint(network, optimizer, scheduler, data_spec)
         self._started = datetime.now(timezone.utc)
 
     def attach(self, engine: Engine) -> None:
@@ -98,25 +95,13 @@ class TrainingRun:
 
     def start_epoch(self, engine: Engine) -> None:
         """Seed every source of chance with ``seed + epoch``."""
-        seed = self.seed + engine.state.epoch
-        random.seed(seed)
-        np.random.seed(seed % 2**32)
-        torch.manual_seed(seed)
-        transform: Any = getattr(getattr(engine.state.dataloader, "dataset", None), "transform", None)
-        if hasattr(transform, "set_random_state"):
-            transform.set_random_state(seed)
-        self._loss_sums, self._epoch_start = {}, time.perf_counter()
+        seed_epoch(engine, self.seed)
+        self.history.start_epoch()
 
     def finish_step(self, engine: Engine) -> None:
-        """Step the schedule and add up the losses on the device."""
+        """Step the schedule and add up the losses."""
         self.scheduler.step()
-        self._loss_sums = {name: value + self._loss_sums.get(name, 0.0) for name, value in self.losses(engine).items()}
-
-    def losses(self, engine: Engine) -> dict[str, Tensor]:
-        """The loss of the last step, and its ``terms`` where it has some, on the device."""
-        output: Any = engine.state.output
-        terms: dict[str, Tensor] = getattr(getattr(engine, "loss_function", None), "terms", {})
-        return {"loss": output["loss"].detach()} | {f"loss_{name}": value for name, value in terms.items()}
+        self.history.add_step(engine)
 
     def items(self, engine: Engine) -> dict[str, list[dict[str, Any]]]:
         """The items of each section."""
@@ -126,15 +111,9 @@ class TrainingRun:
     def finish_epoch(self, engine: Engine) -> None:
         """Log, save and decide whether to stop."""
         epoch = engine.state.epoch
-        row: dict[str, float] = {
-            "epoch": epoch,
-            **{name: float(value) / (engine.state.epoch_length or 1) for name, value in self._loss_sums.items()},
-            "learning_rate": float(self.scheduler.get_last_lr()[0]),
-            "seconds": time.perf_counter() - self._epoch_start,
-        }
-        if self.evaluator.state.epoch == epoch and self.metric in self.evaluator.state.metrics:
-            row[self.metric] = float(self.evaluator.state.metrics[self.metric])
-        self.history.append(row)
+        validated = self.evaluator.state.epoch == epoch and self.metric in self.evaluator.state.metrics
+        measured = {self.metric: float(self.evaluator.state.metrics[self.metric])} if validated else {}
+        row = self.history.finish_epoch(engine, float(self.scheduler.get_last_lr()[0]), measured)
         improved = self._improves(engine, row.get(self.metric))
         values = " ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "epoch")
         _say(f"epoch {epoch}/{engine.state.max_epochs} {values}")
@@ -155,12 +134,13 @@ class TrainingRun:
     def _save(self, engine: Engine, improved: bool) -> None:
         """Write the checkpoint last: a run killed before it repeats the epoch, and writes the same files again."""
         if improved:
-            write_adapter(self.output_dir, self.network, self.data_spec, {"seed": self.seed, "best": self.history[-1]})
+            best = {"seed": self.seed, "best": self.history.rows[-1]}
+            write_adapter(self.output_dir, self.network, self.data_spec, best)
             write_model(self.output_dir, self.network)
-        write_history(self.output_dir, self.history)
+        write_history(self.output_dir, self.history.rows)
         self._write_manifest(engine)
         with atomic_path(self.output_dir / CHECKPOINT) as temporary:
-            torch.save(self._checkpoint(engine), temporary)
+            torch.save(self._checkpoint.state(engine, self.best, self.history.rows), temporary)
 
     def _write_manifest(self, engine: Engine) -> None:
         report = self.network.parameter_report()
@@ -177,38 +157,10 @@ class TrainingRun:
             best={"epoch": self.best[1], self.metric: self.best[0] if self.best[1] else None},
         )
 
-    def _checkpoint(self, engine: Engine) -> dict[str, Any]:
-        scaler = getattr(engine, "scaler", None)
-        return {
-            "network": self.network.adapter_state(),
-            "optimizer": self.optimizer.state_dict(),
-            "scheduler": self.scheduler.state_dict(),
-            "scaler": scaler.state_dict() if scaler is not None else None,
-            "epoch": engine.state.epoch,
-            "epoch_length": engine.state.epoch_length,
-            "best": list(self.best),
-            "history": self.history,
-            "settings": run_settings(self.network, self.data_spec),
-            "base_sha256": self.network.base_sha256,
-        }
-
     @exits_in_one_line
     def _restore(self, engine: Engine, path: Path) -> None:
-        state = read_checkpoint(path)
-        length, last = engine.state.epoch_length, engine.state.max_epochs
-        assert length is not None and last is not None
-        settings = run_settings(self.network, self.data_spec)
-        check_checkpoint(state, settings, self.network.base_sha256, length, last)
-        self.network.load_adapter_state(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scheduler.load_state_dict(state["scheduler"])
-        scaler = getattr(engine, "scaler", None)
-        if scaler is not None and state["scaler"]:
-            scaler.load_state_dict(state["scaler"])
-        self.history, self.best = state["history"], tuple(state["best"])  # type: ignore[assignment]
-        engine.state.epoch = state["epoch"]
-        engine.state.iteration = state["epoch"] * state["epoch_length"]
-        _say(f"resumed after epoch {state['epoch']} of {path}")
+        self.best, self.history.rows = self._checkpoint.restore(engine, path)
+        _say(f"resumed after epoch {engine.state.epoch} of {path}")
 
 
 def _say(text: str) -> None:

@@ -10,6 +10,7 @@ import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 
+from monai_samadapt.engines.history import step_losses
 from monai_samadapt.tracking.config import running_config
 from monai_samadapt.tracking.location import OFF, find_uri, without_password
 from monai_samadapt.tracking.log import RunLog
@@ -100,7 +101,7 @@ class MLflowTracking:
         step = engine.state.iteration
         if step > self.logged_step:
             now = round(1000 * time.time())
-            for name, value in self.run.losses(engine).items():
+            for name, value in step_losses(engine).items():
                 self._steps.add(f"step/{name}", value, step, now)
             self.log.metrics({"step/learning_rate": self._learning_rate}, step, now)
         if step % self.every == 0:
@@ -108,7 +109,7 @@ class MLflowTracking:
 
     def finish_epoch(self, engine: Engine) -> None:
         """Log the epoch, and those before it that a killed run had saved but not logged."""
-        for row in self.run.history:
+        for row in self.run.history.rows:
             if row["epoch"] > self.logged_epoch:
                 values = {f"epoch/{name}": value for name, value in row.items() if name != "epoch"}
                 values |= self._measured(engine) if row["epoch"] == engine.state.epoch else {}

@@ -1,0 +1,25 @@
+"""Sources of chance, seeded so that a resumed run equals an uninterrupted one."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from ignite.engine import Engine
+
+
+def set_seed(seed: int) -> None:
+    """Seed python, numpy and torch."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def seed_epoch(engine: Engine, seed: int) -> None:
+    """Seed every source of chance of a trainer with ``seed + epoch``: those of `set_seed` and its data's transforms."""
+    set_seed(seed + engine.state.epoch)
+    transform: Any = getattr(getattr(engine.state.dataloader, "dataset", None), "transform", None)
+    if hasattr(transform, "set_random_state"):
+        transform.set_random_state(seed + engine.state.epoch)
