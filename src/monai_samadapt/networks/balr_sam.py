@@ -8,19 +8,24 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from segment_anything.modeling import Sam
 from torch import Tensor, nn
 
-from monai_samadapt.adapters import Adapters, BottleneckConfig, LoRAConfig, inject
 from monai_samadapt.adapters.report import freeze_except
 from monai_samadapt.backbones import build_sam
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.labels import Labels, LabelSpec
-from monai_samadapt.networks.base import SegmentationNetwork, named, with_background
-from monai_samadapt.networks.class_masks import decode_classes, set_class_tokens
+from monai_samadapt.networks.balr_sam_parts import (
+    change_decoder,
+    decoder_parts,
+    inject_attention_lora,
+    inject_feature_adapter,
+)
+from monai_samadapt.networks.base import SegmentationNetwork, with_background
+from monai_samadapt.networks.class_masks import decode_classes
 from monai_samadapt.networks.decode import upsample
 from monai_samadapt.networks.detail import DetailNetwork
-from monai_samadapt.networks.tensor_attention import HEADS, decoder_attentions, truncate_attentions
+from monai_samadapt.networks.tensor_attention import HEADS
+from monai_samadapt.networks.trained import named
 
 
 class BALRSam(SegmentationNetwork):
@@ -102,11 +107,12 @@ class BALRSam(SegmentationNetwork):
         self.sam = build_sam(variant, image_size, checkpoint, seed)
         self.single = self.label_spec.num_labels == 1
         self.activation = "softmax" if self.label_spec.exclusive else "sigmoid"
-        self.truncation_errors = self._change_decoder(checkpoint is not None)
+        errors = change_decoder(self.sam.mask_decoder, self.label_spec, tensor_attention)
+        self.truncation_errors = {} if checkpoint is None else errors
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.lora = _inject_lora(self.sam, rank) if attention_lora else None
-            self.bottlenecks = _inject_bottlenecks(self.sam, adapter_width) if feature_adapter else None
+            self.lora = inject_attention_lora(self.sam, rank) if attention_lora else None
+            self.bottlenecks = inject_feature_adapter(self.sam, adapter_width) if feature_adapter else None
             boundaries = self.label_spec.num_labels if boundary_head else 0
             self.detail = DetailNetwork(self.sam.mask_decoder.transformer_dim, boundaries) if detail else None
         if not self.trainable_parameters():
@@ -119,14 +125,6 @@ class BALRSam(SegmentationNetwork):
     def rebuild(cls, settings: dict[str, Any], checkpoint: str) -> BALRSam:
         """Build from settings and base weights."""
         return cls(**settings, checkpoint=checkpoint)
-
-    def _change_decoder(self, has_weights: bool) -> dict[str, float]:
-        decoder, errors = self.sam.mask_decoder, {}
-        if self.tensor_attention:
-            errors = truncate_attentions(decoder)
-        if not self.single:
-            set_class_tokens(decoder, self.label_spec.num_labels, background=self.label_spec.exclusive)
-        return errors if has_weights else {}
 
     def segment(
         self,
@@ -166,27 +164,9 @@ class BALRSam(SegmentationNetwork):
         for name, adapters in (("attention LoRA", self.lora), ("feature adapter", self.bottlenecks)):
             if adapters is not None:
                 parts[name] = {f"sam.{key}": value for key, value in adapters.parameters().items()}
-        parts |= self._decoder_parts()
+        parts |= decoder_parts(self.sam.mask_decoder, self.label_spec, self.tensor_attention, self.train_decoder)
         if self.detail is not None:
             parts["detail network"] = named("detail", self.detail)
-        return parts
-
-    def _decoder_parts(self) -> dict[str, dict[str, nn.Parameter]]:
-        decoder, prefix, parts = self.sam.mask_decoder, "sam.mask_decoder", {}
-        attention: dict[str, nn.Parameter] = {}
-        for name, module in decoder_attentions(decoder).items():
-            attention |= named(f"{prefix}.{name}", module)
-        classes: dict[str, nn.Parameter] = {}
-        if not self.single:
-            classes |= named(f"{prefix}.mask_tokens", decoder.mask_tokens)
-            classes |= named(f"{prefix}.output_hypernetworks_mlps", decoder.output_hypernetworks_mlps)
-            parts["class tokens"] = classes
-        if self.tensor_attention or self.train_decoder:
-            parts["low-rank tensor attention" if self.tensor_attention else "decoder attention"] = attention
-        if self.train_decoder:
-            everything = named(prefix, decoder)
-            rest = {key: value for key, value in everything.items() if key not in attention and key not in classes}
-            parts["rest of the decoder"] = rest
         return parts
 
     def start_report(self) -> str:
@@ -206,14 +186,3 @@ class BALRSam(SegmentationNetwork):
         for adapters in (self.lora, self.bottlenecks):
             if adapters is not None:
                 adapters.unmerge()
-
-
-def _inject_lora(sam: Sam, rank: int) -> Adapters:
-    """LoRA of queries and values, alpha = rank."""
-    targets = tuple(f"image_encoder.blocks.{index}.attn.qkv" for index in range(len(sam.image_encoder.blocks)))
-    return inject(sam, LoRAConfig(targets, rank=rank, alpha=rank, parts=(0, 2), num_parts=3))
-
-
-def _inject_bottlenecks(sam: Sam, width: int) -> Adapters:
-    targets = tuple(f"image_encoder.blocks.{index}.mlp" for index in range(len(sam.image_encoder.blocks)))
-    return inject(sam, BottleneckConfig(targets, width=width))

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from monai_samadapt.adapters import Adapters, ParameterReport
-from monai_samadapt.adapters.inject import load_tensors
-from monai_samadapt.adapters.report import count
-from monai_samadapt.backbones import variant_sizes
+from monai_samadapt.adapters import Adapters
 from monai_samadapt.labels import LabelSpec
+from monai_samadapt.networks.trained import TrainedParts
 
 
-class SegmentationNetwork(nn.Module):
+class SegmentationNetwork(TrainedParts):
     """A SAM adapted to a set of labels.
 
     ``forward`` takes images or volumes that are normalised, padded and upright (rows, columns), and gives logits at the
@@ -24,7 +21,6 @@ class SegmentationNetwork(nn.Module):
 
     Attributes:
         family: ``sam`` or ``sam2``, which the method adapts; None for a network of its own.
-        sam: the adapted SAM or SAM2.
         adapters: its adapter layers.
         label_spec: the labels of the output channels.
         settings: the arguments it was built with that its weights depend on, without the checkpoint.
@@ -33,13 +29,10 @@ class SegmentationNetwork(nn.Module):
         weights_loaded: whether the weights are a base's or a state dict's; False for a network built to be loaded.
     """
 
-    method: str
     family: str | None = "sam"
     added_modules: str = ""
     activation: str = "sigmoid"
-    variant: str
     settings: dict[str, Any]
-    sam: Any
     adapters: Adapters
 
     def __init__(self, label_spec: LabelSpec, image_size: int) -> None:
@@ -119,53 +112,9 @@ class SegmentationNetwork(nn.Module):
         """Whether the network has :meth:`encode` and :meth:`decode`."""
         return type(self).encode is not SegmentationNetwork.encode
 
-    @abstractmethod
-    def trainable_parts(self) -> dict[str, dict[str, nn.Parameter]]:
-        """The trained parameters by part of the method, then by full name: the explicit list."""
-
-    def trainable_parameters(self) -> dict[str, nn.Parameter]:
-        """All trained parameters by full name."""
-        return {name: value for part in self.trainable_parts().values() for name, value in part.items()}
-
-    def parameter_report(self) -> ParameterReport:
-        """Counts of trained parameters by part, and their share of the base.
-
-        The base is SAM at its published image size, or the whole SAM2, memory modules included.
-        """
-        parts = {name: count(part.values()) for name, part in self.trainable_parts().items()}
-        return ParameterReport(parts, variant_sizes(self.variant).parameters)
-
-    def start_report(self) -> str:
-        """What a training run prints first."""
-        return f"{self.method} {self.parameter_report()}"
-
-    def method_buffers(self) -> dict[str, Tensor]:
-        """Tensors that are not trained by gradients and that the base weights do not hold."""
-        return {}
-
-    def adapter_state(self) -> dict[str, Tensor]:
-        """Copies of all the base weights do not hold: what ``adapter.safetensors`` stores."""
-        tensors = {**self.trainable_parameters(), **self.method_buffers()}
-        return {name: value.detach().cpu().clone() for name, value in tensors.items()}
-
-    def load_adapter_state(self, state: dict[str, Tensor]) -> None:
-        """Load what :meth:`adapter_state` gave, strictly."""
-        self.unmerge()
-        load_tensors({**self.trainable_parameters(), **self.method_buffers()}, state)
-
     def prompt_tokens(self) -> dict[str, Tensor]:
         """The sparse prompt token (C,) of each label, where the method prompts SAM's decoder by label."""
         return {}
-
-    @property
-    def base_record(self) -> dict[str, Any] | None:
-        """Where the base weights came from; None for a network that takes them from a state dict."""
-        return None if self.sam.base_weights is None else asdict(self.sam.base_weights)
-
-    @property
-    def base_sha256(self) -> str | None:
-        """SHA-256 of the base weights."""
-        return None if self.sam.base_weights is None else self.sam.base_weights.sha256
 
     def merge(self) -> None:
         """Compute with merged weights, for inference."""
@@ -207,8 +156,3 @@ def _before_loading(module: nn.Module, *args: Any) -> None:
 def _after_loading(module: nn.Module, keys: Any) -> None:
     assert isinstance(module, SegmentationNetwork)
     module.weights_loaded = module.weights_loaded or not keys.missing_keys
-
-
-def named(prefix: str, module: nn.Module) -> dict[str, nn.Parameter]:
-    """A module's parameters by full name."""
-    return {f"{prefix}.{name}": value for name, value in module.named_parameters()}

@@ -15,10 +15,11 @@ from monai_samadapt.adapters.svd_factors import factorise_all
 from monai_samadapt.backbones import build_sam
 from monai_samadapt.backbones.download import cache_folder
 from monai_samadapt.labels import Labels, LabelSpec
-from monai_samadapt.networks.base import SegmentationNetwork, named, with_background
+from monai_samadapt.networks.base import SegmentationNetwork, with_background
 from monai_samadapt.networks.decode import check_label_ids, decode_masks, encode_prompts, upsample
 from monai_samadapt.networks.label_embeddings import EMBEDDING_DIM, OWN_EMBEDDINGS, label_embeddings
 from monai_samadapt.networks.text_affine import TextAffineLayer
+from monai_samadapt.networks.trained import named
 
 
 class SSam(SegmentationNetwork):
