@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from monai.engines.workflow import Workflow
 from monai.utils import convert_to_tensor
 from torch import Tensor
-
-from monai_samadapt.errors import exits_in_one_line
 
 
 def prepare_batch(
@@ -39,9 +36,3 @@ def prompt_keywords(points: Tensor, point_labels: Tensor) -> dict[str, Tensor]:
     """The network's keywords for points (B, K, N, 2) and their labels: one prompt for each label, in order."""
     label_ids = torch.arange(points.shape[1], device=points.device)
     return {"points": points, "point_labels": point_labels, "label_ids": label_ids}
-
-
-@exits_in_one_line
-def execute(engine: Workflow) -> None:
-    """Run an engine; a file or setting found wrong on the way ends the run in one line."""
-    engine.run()
