@@ -21,7 +21,7 @@ from monai_samadapt.reports import ReportHandler
 from monai_samadapt.reports.cases import read_cases
 from monai_samadapt.reports.drawing import EXTRA, MISSED
 from monai_samadapt.reports.extremes import ExtremeCases, case_title, keep_case
-from monai_samadapt.reports.keeper import find_overlays
+from monai_samadapt.reports.keeper import _apart, find_overlays
 from monai_samadapt.transforms import DataSpec
 
 AFFINE = np.array([[0, -1.5, 0, 0], [2.0, 0, 0, 0], [0, 0, 4.0, 0], [0, 0, 0, 1]])  # oriented A, L, S
@@ -161,6 +161,14 @@ def test_the_best_cases_are_held_without_empty_ones():
         best.offer(score, lambda value=score: built.append(value) or kept(value))
     assert [case.score for case in best.cases] == [0.9, 0.7]
     assert built == [0.5, 0.9, 0.7]
+
+
+def test_few_cases_are_worst_or_best() -> None:
+    cases = [(0.1 * index, str(index), "none") for index in range(5)]
+    for count, worst in ((1, 1), (2, 1), (3, 2), (4, 2), (5, 3)):
+        own = cases[:count]
+        assert _apart(own, own[::-1][:3]) == (own[:worst], own[worst:][::-1])
+    assert _apart(cases[:2], cases[:2:-1]) == (cases[:2], [cases[4], cases[3]])
 
 
 def test_a_title_names_the_worst_labels():

@@ -56,7 +56,7 @@ class CaseKeeper:
                 extreme.offer(case_score(rows), partial(_kept, case, rows))
 
     def draw(self, folder: Path, all_processes: bool = True) -> None:
-        """Write the pictures, ``00_dice…`` the worst and ``best_00_dice…`` the best; one that is both is a worst one.
+        """Write the pictures, ``00_dice…`` the worst and ``best_00_dice…`` the best, of few cases each as one of them.
 
         Args:
             folder: of the pictures.
@@ -64,8 +64,7 @@ class CaseKeeper:
                 only those of this process.
         """
         names = {row["file"]: row["case"] for row in self.metrics.rows}
-        worst = _ranked(self.worst, all_processes)
-        best = [key for key in _ranked(self.best, all_processes) if key not in worst]
+        worst, best = _apart(_ranked(self.worst, all_processes), _ranked(self.best, all_processes))
         for extreme, keys, prefix in ((self.worst, worst, ""), (self.best, best, "best_")):
             own = {_key(case): case for case in extreme.cases}
             for place, key in enumerate(keys):
@@ -98,6 +97,13 @@ def _ranked(extreme: ExtremeCases, all_processes: bool) -> list[Key]:
     gathered: Any = idist.all_gather(own) if all_processes else [own]
     keys = {tuple(key) for part in gathered for key in part}
     return sorted(keys, key=lambda key: (extreme.rank(key[0]), *key[1:]))[: extreme.limit]
+
+
+def _apart(worst: list[Key], best: list[Key]) -> tuple[list[Key], list[Key]]:
+    """Leave a case that is in both lists where it has the better place, the worst ones first."""
+    places = [{key: place for place, key in enumerate(keys)} for keys in (worst, best)]
+    bad = [key for key in worst if places[0][key] <= places[1].get(key, math.inf)]
+    return bad, [key for key in best if key not in bad]
 
 
 def _kept(case: Mapping[str, Any], rows: Sequence[Row]) -> KeptCase:
