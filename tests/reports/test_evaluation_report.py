@@ -221,6 +221,8 @@ def test_cases_are_read_as_they_were_written(tmp_path: Path) -> None:
     ("command", "shown"),
     [
         ("/x/monai/bundle/__main__.py run --seed 1", "python -m monai.bundle run --seed 1"),
+        (COMMAND, "python -m monai.bundle run --config_file \"['a.json','b.json']\""),
+        ("run 'it'\"'\"'s $1'", "run 'it'\"'\"'s $1'"),
         ("/x/pytest/__main__.py -q", "python -m pytest -q"),
         ("/x/bin/samadapt demo --output 'a b'", "/x/bin/samadapt demo --output 'a b'"),
         ("", ""),

@@ -132,12 +132,17 @@ def _curves(history: Rows) -> Picture:
 
 def command_line(command: str) -> str:
     """A command as it was typed: ``python -m monai.bundle run …``, not the module's file."""
-    first, *rest = shlex.split(command) or [""]
-    parts = Path(first).parts
-    if parts[-1:] != ("__main__.py",):
-        return command
-    module = "monai.bundle" if parts[-3:-1] == ("monai", "bundle") else parts[-2]
-    return shlex.join(["python", "-m", module, *rest])
+    words = shlex.split(command)
+    parts = Path(words[0]).parts if words else ()
+    if parts[-1:] == ("__main__.py",):
+        module = "monai.bundle" if parts[-3:-1] == ("monai", "bundle") else parts[-2]
+        words = ["python", "-m", module, *words[1:]]
+    return " ".join(_quoted(word) for word in words)
+
+
+def _quoted(word: str) -> str:
+    """A list of files in double quotes, which are easier to read around single ones."""
+    return f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word)
 
 
 def _date(text: str | None) -> str:

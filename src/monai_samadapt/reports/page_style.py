@@ -54,5 +54,8 @@ figcaption { margin-top: .35rem; color: var(--quiet); font-size: .9rem; }
   figure, tr { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
   .wide { overflow: visible; }
+  table { font-size: 8.5pt; }
+  td small { white-space: normal; }
 }
+@page { size: A4 landscape; margin: 12mm; }
 """

@@ -76,6 +76,7 @@ def training_curves(history: Rows, metric: str = "val_mean_dice") -> bytes:
     panels[0].legend(frameon=False, fontsize=9)
     panels[-1].plot(epochs, [row["learning_rate"] for row in history], color="0.3")
     panels[-1].ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
+    panels[-1].set_ylim(bottom=0)
     if validated:
         _validation(panels[1], [row["epoch"] for row in validated], [row[metric] for row in validated])
     titles = ("loss", "validation: mean Dice", "learning rate") if validated else ("loss", "learning rate")
