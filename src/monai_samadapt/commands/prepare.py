@@ -1,0 +1,74 @@
+"""``samadapt prepare``: turn a public data set, or data of your own, into a datalist."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from monai_samadapt.commands.bundles import bundles_folder
+from monai_samadapt.datasets.public import SETS, Prepared, PublicSet, prepare
+from monai_samadapt.datasets.split import SECTIONS
+from monai_samadapt.errors import SamAdaptError
+
+
+def register(commands: Any) -> None:
+    """Add the arguments."""
+    parser = commands.add_parser("prepare", help=__doc__)
+    parser.add_argument("name", nargs="?", help="data set; see --list")
+    parser.add_argument("source", nargs="?", type=Path, help="folder of the unpacked download")
+    parser.add_argument("--list", action="store_true", help="print all data sets with their licences")
+    parser.add_argument("--output", type=Path, help="folder to write to; by default prepared/NAME")
+    parser.add_argument("--seed", type=int, default=0, help="of a division that is drawn")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """List the data sets, or prepare one and print what it is and how to train on it."""
+    if options.list:
+        print(table())
+        return
+    if options.name not in SETS or options.source is None:
+        remedy = f"give one of {', '.join(SETS)}, and its folder"
+        raise SamAdaptError("name", options.name, "no known data set, or no source", remedy)
+    entry = SETS[options.name]
+    prepared = prepare(entry, options.source, options.output or Path("prepared") / entry.name, options.seed)
+    print(description(entry, prepared))
+
+
+def table() -> str:
+    """Name, licence and target of all sets, in columns."""
+    rows = [("name", "licence", "what"), *((entry.name, entry.licence, entry.target) for entry in SETS.values())]
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    return "\n".join(f"{row[0].ljust(widths[0])}  {row[1].ljust(widths[1])}  {row[2]}" for row in rows)
+
+
+def description(entry: PublicSet, prepared: Prepared) -> str:
+    """What the set is, how it was divided, what was written, and how to train on it."""
+    counts = ", ".join(f"{len(prepared.split.section(name))} {name}" for name in SECTIONS)
+    labels = ", ".join(f"{name} = {value}" for name, value in prepared.split.labels.items())
+    lines = [
+        f"{entry.title}: {entry.target}",
+        f"  page      {entry.home}",
+        f"  licence   {entry.licence}",
+        f"  cite      {entry.citation}",
+        f"  split     {entry.split}",
+        f"            {counts}",
+        f"  labels    {labels if len(labels) < 400 else ', '.join(prepared.split.labels)}",
+        *(f"  note      {note}" for note in prepared.notes),
+        f"wrote {prepared.datalist}, {prepared.overlay} and {prepared.made} made files",
+        "train with",
+        *(f"  {command}" for command in training_commands(entry.name, prepared)),
+    ]
+    return "\n".join(lines)
+
+
+def training_commands(name: str, prepared: Prepared) -> list[str]:
+    """The training command of each bundle."""
+    return [
+        f"python -m monai.bundle run --bundle_root {bundle} "
+        f"--config_file \"['{bundle}/configs/train.json','{prepared.overlay}']\" "
+        f"--output_dir runs/{name}_{bundle.name}"
+        for bundle in sorted(bundles_folder().iterdir())
+        if (bundle / "configs" / "train.json").is_file()
+    ]
