@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 from monai_samadapt.datasets.public.describe import Made, Source
 from monai_samadapt.errors import SamAdaptError
@@ -20,6 +21,7 @@ from monai_samadapt.transforms.pictures import PictureReader
 LabelMap = NDArray[np.uint8]
 HALF = 128
 TWO_OF_FOUR = 96
+UNKNOWN, MOST_UNKNOWN = 255, 0.05
 
 
 def label_picture(image: Path, decode: Callable[..., LabelMap], *files: Path) -> Made:
@@ -91,29 +93,29 @@ def decode_dark_cup(path: Path) -> LabelMap:
 
 
 def decode_ids(ids: Mapping[int, int], path: Path) -> LabelMap:
-    """Grey values to label values by a table.
+    """Grey values to label values by a table; pixels of other values take that of the nearest known pixel.
 
     Raises:
-        SamAdaptError: when there is a value that the table does not have.
+        SamAdaptError: when more than a twentieth of the pixels have other values.
     """
     grey = read_colours(path)[..., 0]
-    table = np.full(256, 255, np.uint8)
+    table = np.full(256, UNKNOWN, np.uint8)
     table[list(ids)] = list(ids.values())
-    return _known(table[grey], grey, path)
+    return _completed(table[grey], grey, path)
 
 
-def decode_colours(colours: Mapping[Sequence[int], int], path: Path) -> LabelMap:
-    """Colours to label values by a table.
+def decode_colours(colours: Mapping[tuple[int, int, int], int], path: Path) -> LabelMap:
+    """Colours to label values by a table; pixels of other colours, as smoothed edges, take the nearest known pixel's.
 
     Raises:
-        SamAdaptError: when there is a colour that the table does not have.
+        SamAdaptError: when more than a twentieth of the pixels have other colours.
     """
     pixels = read_colours(path).astype(np.int64)
     packed = pixels @ np.array([65536, 256, 1])
-    result = np.full(packed.shape, 255, np.uint8)
+    result = np.full(packed.shape, UNKNOWN, np.uint8)
     for (red, green, blue), value in colours.items():
         result[packed == red * 65536 + green * 256 + blue] = value
-    return _known(result, pixels, path)
+    return _completed(result, pixels, path)
 
 
 def write_png(label: NDArray[np.uint8 | np.uint16], target: Path) -> None:
@@ -122,12 +124,18 @@ def write_png(label: NDArray[np.uint8 | np.uint16], target: Path) -> None:
         Image.fromarray(label).save(temporary)
 
 
-def _known(result: LabelMap, found: NDArray[np.integer], path: Path) -> LabelMap:
-    if (result == 255).any():
-        value = found[result == 255][0].tolist()
-        problem = f"has the value {value}, which is none of this data set"
+def _completed(result: LabelMap, found: NDArray[np.integer], path: Path) -> LabelMap:
+    """Fill the pixels of unknown value, 255, from the nearest others."""
+    unknown = result == UNKNOWN
+    if unknown.mean() > MOST_UNKNOWN:
+        value = found[unknown][0].tolist()
+        problem = f"has {100 * unknown.mean():.0f} % of pixels with values of no label, as {value}"
         raise SamAdaptError("label", str(path), problem, "get this file again")
-    return result
+    if not unknown.any():
+        return result
+    rows, columns = ndimage.distance_transform_edt(unknown, return_distances=False, return_indices=True)
+    filled: LabelMap = result[rows, columns]
+    return filled
 
 
 def _write_label(image: Path, decode: Callable[..., LabelMap], files: Sequence[Path], target: Path) -> None:

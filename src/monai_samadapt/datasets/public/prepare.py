@@ -56,7 +56,7 @@ def prepare(entry: PublicSet, source: Path, output: Path, seed: int = 0) -> Prep
         SamAdaptError: when a file is missing, extra, unreadable or of another image's size.
     """
     source, output = source.resolve(), output.resolve()
-    _check_folders(source, output)
+    check_folders(source, output)
     found = entry.read(source)
     _check_names(found.cases)
     parts = divide(found.cases, entry.shares, seed)
@@ -120,7 +120,12 @@ def _count(entry: PublicSet, found: Found) -> list[str]:
     return [f"warning: {count} images were found, {entry.count} were published: is the download complete?"]
 
 
-def _check_folders(source: Path, output: Path) -> None:
+def check_folders(source: Path, output: Path) -> None:
+    """Check the folders before anything is read.
+
+    Raises:
+        SamAdaptError: when the source is none, the output lies in it, or a path has a ``#``.
+    """
     if not source.is_dir():
         raise SamAdaptError("source", str(source), "no such folder", "give the folder of the unpacked download")
     if output.is_relative_to(source):
