@@ -17,7 +17,8 @@ from monai_samadapt.cli import main
 from monai_samadapt.datasets.public import OWN, SETS
 
 NANO = {"s_sam": "vit_nano", "balr_sam": "vit_nano", "sam2_lora": "hiera_nano"}
-SMALL = {"checkpoint": "random", "image_size": 64, "max_epochs": 1, "val_interval": 1, "batch_size": 2, "device": "cpu"}
+SMALL = {"checkpoint": "random", "image_size": 64, "max_epochs": 1, "val_interval": 1, "batch_size": 2}
+QUIET = {"device": "cpu", "tracking_uri": "off", "logging_file": False}
 
 
 def papila(root: Path) -> None:
@@ -60,22 +61,21 @@ def test_printed_commands_train_each_bundle(tmp_path: Path, capsys: pytest.Captu
     assert len(commands) == 3
     for words in commands:
         options = dict(zip(words[4::2], words[5::2], strict=True))
-        name = Path(options["--bundle_root"]).name
+        bundle = Path(options["--bundle_root"])
         folder = tmp_path / options["--output_dir"]
-        run(
-            config_file=ast.literal_eval(options["--config_file"]),
-            bundle_root=options["--bundle_root"],
-            output_dir=str(folder),
-            variant=NANO[name],
-            tracking_uri="off",
-            num_workers=0,
-            logging_file=False,
-            **SMALL,
-        )
-        assert (folder / "adapter.safetensors").is_file()
+        shared = {"bundle_root": str(bundle), "variant": NANO[bundle.name], **QUIET}
+        files = ast.literal_eval(options["--config_file"])
+        run(config_file=files, output_dir=str(folder), num_workers=0, **shared, **SMALL)
         trained = json.loads((folder / "adapter.json").read_text())["preprocessing"]
         assert trained["modality"] == "fundus" and trained["labels"] == {"Disc": [1, 2], "Cup": 2}
         assert len(json.loads((folder / "datalist.json").read_text())["training"]) == 3
+    evaluate, inference = (str(bundle / "configs" / f"{name}.json") for name in ("evaluate", "inference"))
+    run(config_file=[files[0], evaluate, files[1]], output_dir=str(folder), num_workers=0, image_size=64, **shared)
+    summary = json.loads((folder / "evaluation" / "summary.json").read_text())
+    assert list(summary["labels"]) == ["Disc", "Cup"]
+    ids = {"output_dir": str(tmp_path / "maps"), "model_file": str(folder / "model.pt"), "image_size": 64}
+    run(config_file=[inference, files[1]], **ids, **shared)
+    assert len(list((tmp_path / "maps").rglob("*_seg*.png"))) == 2
 
 
 @pytest.mark.parametrize(

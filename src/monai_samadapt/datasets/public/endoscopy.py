@@ -88,7 +88,7 @@ SETS = (
         title="CholecSeg8k",
         target="twelve structures in laparoscopy",
         home="https://www.kaggle.com/datasets/newslab/cholecseg8k",
-        licence="CC BY-NC-SA 4.0 (unconfirmed)",
+        licence="CC BY-NC-SA 4.0",
         citation="Hong et al., CholecSeg8k: A semantic segmentation dataset for laparoscopic cholecystectomy based on "
         "Cholec80. arXiv 2012.12453",
         split="by video, of S-SAM: 12 and 27 validate, 17, 48 and 52 test",
