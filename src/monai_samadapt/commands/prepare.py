@@ -22,7 +22,7 @@ def register(commands: Any) -> None:
     parser.add_argument("--output", type=Path, help="folder to write to; by default prepared/NAME")
     parser.add_argument("--seed", type=int, default=0, help="of a division that is drawn")
     own = parser.add_argument_group("data of your own, with the name folders")
-    own.add_argument("--images", default="images", help="sub-folder, or a pattern with one *, as */CT.nii.gz")
+    own.add_argument("--images", help="sub-folder, or a pattern with one *, as */CT.nii.gz; by default images")
     own.add_argument("--masks", help="the same for the labels; by default labels, masks, annotations or segmentations")
     own.add_argument("--labels", nargs="+", default=(), help="NAME, or NAME=VALUE,VALUE each, or a JSON file")
     own.add_argument("--modality", choices=CHAINS, help="by default ct for volumes, image2d for pictures")
@@ -46,12 +46,12 @@ def run(options: argparse.Namespace) -> None:
 
 def described(options: argparse.Namespace, source: Path) -> PublicSet:
     """The set of that name, or what is found of one's own data."""
-    given = {key: getattr(options, key) for key in ("images", "masks", "labels", "modality", "subject")}
+    keys = ("images", "masks", "labels", "modality", "subject")
+    given = {key: getattr(options, key) for key in keys if getattr(options, key)}
     if options.name == "folders":
         return Own(**given).describe(source)
     for key, value in given.items():
-        if value and value != "images":
-            raise SamAdaptError(key, value, f"is not for {options.name}", "leave it out, or give the name folders")
+        raise SamAdaptError(key, value, f"is not for {options.name}", "leave it out, or give the name folders")
     return OWN[options.name](source) if options.name in OWN else SETS[options.name]
 
 

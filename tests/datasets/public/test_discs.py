@@ -76,7 +76,10 @@ def test_g1020_polygons_with_and_without_cup(mini: Miniature) -> None:
     with pytest.raises(SamAdaptError, match=r"label='.*image_3.json': has no polygon disc/od"):
         mini.prepare("g1020")
     mini.text("G1020/Images/image_3.json", labelme(disc=[[1, 1], [2, 2]]))
-    with pytest.raises(SamAdaptError, match=r"label='.*image_3.json': holds an outline that is no polygon"):
+    with pytest.raises(SamAdaptError, match=r"label='.*image_3.json': has no polygon disc/od"):
+        mini.prepare("g1020")
+    mini.text("G1020/Images/image_3.json", labelme(disc=[[1, 1], [2]]))
+    with pytest.raises(SamAdaptError, match=r"label='.*image_3.json': holds an outline that is no list of x, y"):
         mini.prepare("g1020")
     mini.text("G1020/Images/image_3.json", "{")
     with pytest.raises(SamAdaptError, match=r"file='.*image_3.json': is no readable JSON"):
@@ -132,6 +135,10 @@ def test_papila_contours_of_two_experts_by_patient(mini: Miniature) -> None:
     assert np.array_equal(second > 0, np.ones((5, 8), bool)) and np.array_equal(second == 2, TARGET[1])
     mini.text("PapilaDB/ExpertsSegmentations/Contours/RET005OS_cup_exp2.txt", "no numbers\n")
     with pytest.raises(SamAdaptError, match=r"RET005OS_cup_exp2.txt': holds no points"):
+        mini.prepare("papila")
+    mini.text("PapilaDB/ExpertsSegmentations/Contours/RET005OS_cup_exp2.txt", points(CUP_POINTS))
+    mini.text("PapilaDB/ExpertsSegmentations/Contours/RET005OS_disc_exp2.txt", points(square(20, 20, 30, 30)))
+    with pytest.raises(SamAdaptError, match=r"RET005OS_disc_exp2.txt': covers no pixel of its image"):
         mini.prepare("papila")
     (mini.root / "PapilaDB/ExpertsSegmentations/Contours/RET005OS_cup_exp2.txt").unlink()
     with pytest.raises(SamAdaptError, match=r"RET005OS.jpg': has no contour cup_exp2"):

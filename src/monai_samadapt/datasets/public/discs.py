@@ -99,9 +99,9 @@ def read_refuge2(source: Path) -> Found:
     root = find_root(source, "train/images", "val/images", "test/images")
     cases = []
     for folder, section in (("train", "training"), ("val", "validation"), ("test", "test")):
-        images = in_folder(root / folder / "images", r"([gnVT]\d{4})\.jpg", JPG)
+        images = in_folder(root / folder / "images", r"(\w+)\.jpg", JPG)
         truth = first_folder(root / folder, "mask", "masks", "gts")
-        labels = in_folder(truth, r"([gnVT]\d{4})\.(?:bmp|png)", (".bmp", ".png"))
+        labels = in_folder(truth, r"(\w+)\.(?:bmp|png)", (".bmp", ".png"))
         for key, image, label in pairs(images, labels):
             made = label_picture(image, decode_dark_cup, label)
             cases.append(Case(f"{folder}_{key}", image, made, f"{folder} {key}", section))

@@ -19,17 +19,19 @@ Points = Sequence[Sequence[float]]
 
 
 def fill(points: Points | NDArray[np.floating], shape: tuple[int, int], file: Path) -> NDArray[np.bool_]:
-    """The pixels whose centre, at whole numbers, lies in a polygon of (x, y) = (column, row).
+    """The pixels whose centre, at whole numbers, lies in a polygon of (x, y) = (column, row); none for two points.
 
     Raises:
-        SamAdaptError: naming ``file`` when these are no points, or fewer than three.
+        SamAdaptError: naming ``file`` when these are no points.
     """
     try:
         outline = np.asarray(points, dtype=np.float64)
     except (TypeError, ValueError):
         outline = np.empty(0)
-    if outline.ndim != 2 or outline.shape[1] != 2 or len(outline) < 3:
-        raise SamAdaptError("label", str(file), "holds an outline that is no polygon", "get this file again")
+    if outline.ndim != 2 or outline.shape[1] != 2:
+        raise SamAdaptError("label", str(file), "holds an outline that is no list of x, y", "get this file again")
+    if len(outline) < 3:
+        return np.zeros(shape, bool)
     inside: NDArray[np.bool_] = polygon2mask(shape, outline[:, ::-1])
     return inside
 
@@ -65,9 +67,15 @@ def decode_labelme(names: Mapping[str, int], image: Path, path: Path) -> LabelMa
 
 
 def decode_contours(image: Path, disc: Path, cup: Path) -> LabelMap:
-    """1 rim and 2 cup from two text files with a point ``x y`` in each line."""
+    """1 rim and 2 cup from two text files with a point ``x y`` in each line.
+
+    Raises:
+        SamAdaptError: when a file holds no points, or the disc covers no pixel of the image.
+    """
     shape = image_shape(image)
     outer, inner = (fill(_points(path), shape, path) for path in (disc, cup))
+    if not outer.any():
+        raise SamAdaptError("label", str(disc), "covers no pixel of its image", "get both files again")
     return np.where(inner, 2, outer).astype(np.uint8)
 
 
