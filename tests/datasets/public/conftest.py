@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +80,3 @@ def label_of(prepared: Prepared, section: str = "training", index: int = 0) -> N
 @pytest.fixture
 def mini(tmp_path: Path) -> Miniature:
     return Miniature(tmp_path)
-
-
-Maker = Callable[[Miniature], None]

@@ -6,11 +6,12 @@ from functools import partial
 from pathlib import Path
 
 from monai_samadapt.datasets.drishti import read_drishti as read_drishti_maps
+from monai_samadapt.datasets.public.decode import decode_dark_cup, decode_soft_disc_cup
 from monai_samadapt.datasets.public.describe import Case, Found, LabelValues
 from monai_samadapt.datasets.public.existing import from_split
 from monai_samadapt.datasets.public.find import below, find_root, first_folder, in_folder, pairs
 from monai_samadapt.datasets.public.outlines import decode_contours, decode_labelme, decode_mat
-from monai_samadapt.datasets.public.pictures import decode_dark_cup, decode_soft_disc_cup, label_picture
+from monai_samadapt.datasets.public.pictures import label_picture
 
 LABELS: LabelValues = {"Disc": [1, 2], "Cup": 2}
 NAMES = {"disc": 1, "od": 1, "cup": 2, "oc": 2}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from monai_samadapt.datasets.public.decode import decode_colours, decode_ids
 from monai_samadapt.datasets.public.describe import Case, Found, LabelValues, PublicSet
 from monai_samadapt.datasets.public.find import find_root, first_folder, in_folder, pairs
-from monai_samadapt.datasets.public.pictures import binary, decode_colours, decode_ids, label_picture
+from monai_samadapt.datasets.public.pictures import binary, label_picture
 from monai_samadapt.errors import SamAdaptError
 
 STRUCTURES = {

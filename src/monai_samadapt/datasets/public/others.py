@@ -6,9 +6,10 @@ import csv
 from functools import partial
 from pathlib import Path
 
+from monai_samadapt.datasets.public.decode import decode_colours, decode_instances
 from monai_samadapt.datasets.public.describe import NOT_ESTABLISHED, Case, Found, LabelValues, Made, PublicSet
 from monai_samadapt.datasets.public.find import below, find_root, in_folder, pairs
-from monai_samadapt.datasets.public.pictures import binary, decode_colours, decode_instances, label_picture
+from monai_samadapt.datasets.public.pictures import binary, label_picture
 from monai_samadapt.errors import SamAdaptError
 
 GLANDS: LabelValues = {"Glands": 1}

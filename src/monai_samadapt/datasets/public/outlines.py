@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.draw import polygon2mask
 
-from monai_samadapt.datasets.public.pictures import LabelMap
+from monai_samadapt.datasets.public.decode import LabelMap
 from monai_samadapt.errors import SamAdaptError
 
 Points = Sequence[Sequence[float]]

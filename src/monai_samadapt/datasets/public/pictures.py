@@ -1,9 +1,9 @@
-"""Label pictures of public sets, decoded to label maps (rows, columns) of uint8."""
+"""Files that are used in place or made: label pictures, and unpacked pictures."""
 
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -11,17 +11,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 
+from monai_samadapt.datasets.public.decode import HALF, LabelMap, decode_binary
 from monai_samadapt.datasets.public.describe import Made, Source
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.files import atomic_path
 from monai_samadapt.transforms.pictures import PictureReader
 
-LabelMap = NDArray[np.uint8]
-HALF = 128
-TWO_OF_FOUR = 96
-UNKNOWN, MOST_UNKNOWN = 255, 0.05
+MOST_COUNTED = 65536
 
 
 def label_picture(image: Path, decode: Callable[..., LabelMap], *files: Path) -> Made:
@@ -35,10 +32,17 @@ def binary(label: Path) -> Source:
     So soft edges, as JPG and resampling make them, become sharp.
     """
     values = PictureReader().label(str(label))
-    found = set(values.unique().tolist()) if values.shape[0] == 1 else {-1}
+    found = stored_values(values.numpy()) if values.shape[0] == 1 else {-1}
     if found <= {0, 1} or found <= {0, 255}:
         return label
     return Made(lambda target: write_png(decode_binary(label), target))
+
+
+def stored_values(label: NDArray[np.generic]) -> set[int]:
+    """The values in a label map, whole numbers; counting is faster than sorting."""
+    if np.issubdtype(label.dtype, np.integer) and label.size and label.min() >= 0 and label.max() < MOST_COUNTED:
+        return set(np.flatnonzero(np.bincount(label.ravel())).tolist())
+    return {int(value) for value in np.unique(label)}
 
 
 def unzipped(path: Path, label: bool) -> Source:
@@ -48,94 +52,10 @@ def unzipped(path: Path, label: bool) -> Source:
     return Made(partial(_write_unzipped, path, label))
 
 
-def read_grey(path: Path) -> LabelMap:
-    """Read a picture of any kind as grey values 0…255 (rows, columns): luma of colours, without alpha."""
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB").convert("L"))
-    except OSError as error:
-        raise SamAdaptError("label", str(path), f"cannot be read ({error})", "get this file again") from error
-
-
-def read_colours(path: Path) -> LabelMap:
-    """Read a picture as (rows, columns, 3), without alpha."""
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except OSError as error:
-        raise SamAdaptError("label", str(path), f"cannot be read ({error})", "get this file again") from error
-
-
-def decode_binary(path: Path) -> LabelMap:
-    """1 where the grey value is at least 128."""
-    return (read_grey(path) >= HALF).astype(np.uint8)
-
-
-def decode_instances(path: Path) -> LabelMap:
-    """1 where an instance's number is stored, as grey value or palette index."""
-    values = PictureReader().label(str(path)).numpy()
-    return (values != 0).any(axis=0).T.astype(np.uint8)
-
-
-def decode_soft_disc_cup(disc: Path, cup: Path) -> LabelMap:
-    """1 rim and 2 cup where at least two of four experts agree, from maps with 255 for all four.
-
-    One expert is 64 and two are 127 or 128: the threshold is 96, half way.
-    """
-    outer, inner = (read_grey(path) >= TWO_OF_FOUR for path in (disc, cup))
-    return np.where(inner, 2, outer).astype(np.uint8)
-
-
-def decode_dark_cup(path: Path) -> LabelMap:
-    """1 rim and 2 cup from grey values 128 and 0 on white (255); others count as the nearest of the three."""
-    grey = read_grey(path)
-    return np.where(grey < 64, 2, grey < 192).astype(np.uint8)
-
-
-def decode_ids(ids: Mapping[int, int], path: Path) -> LabelMap:
-    """Grey values to label values by a table; pixels of other values take that of the nearest known pixel.
-
-    Raises:
-        SamAdaptError: when more than a twentieth of the pixels have other values.
-    """
-    grey = read_colours(path)[..., 0]
-    table = np.full(256, UNKNOWN, np.uint8)
-    table[list(ids)] = list(ids.values())
-    return _completed(table[grey], grey, path)
-
-
-def decode_colours(colours: Mapping[tuple[int, int, int], int], path: Path) -> LabelMap:
-    """Colours to label values by a table; pixels of other colours, as smoothed edges, take the nearest known pixel's.
-
-    Raises:
-        SamAdaptError: when more than a twentieth of the pixels have other colours.
-    """
-    pixels = read_colours(path).astype(np.int64)
-    packed = pixels @ np.array([65536, 256, 1])
-    result = np.full(packed.shape, UNKNOWN, np.uint8)
-    for (red, green, blue), value in colours.items():
-        result[packed == red * 65536 + green * 256 + blue] = value
-    return _completed(result, pixels, path)
-
-
 def write_png(label: NDArray[np.uint8 | np.uint16], target: Path) -> None:
     """Write a label map, complete or not at all."""
     with atomic_path(target) as temporary:
         Image.fromarray(label).save(temporary)
-
-
-def _completed(result: LabelMap, found: NDArray[np.integer], path: Path) -> LabelMap:
-    """Fill the pixels of unknown value, 255, from the nearest others."""
-    unknown = result == UNKNOWN
-    if unknown.mean() > MOST_UNKNOWN:
-        value = found[unknown][0].tolist()
-        problem = f"has {100 * unknown.mean():.0f} % of pixels with values of no label, as {value}"
-        raise SamAdaptError("label", str(path), problem, "get this file again")
-    if not unknown.any():
-        return result
-    rows, columns = ndimage.distance_transform_edt(unknown, return_distances=False, return_indices=True)
-    filled: LabelMap = result[rows, columns]
-    return filled
 
 
 def _write_label(image: Path, decode: Callable[..., LabelMap], files: Sequence[Path], target: Path) -> None:

@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 
 from monai_samadapt.datasets.public.describe import Source
+from monai_samadapt.datasets.public.pictures import stored_values
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.files import atomic_path
 from monai_samadapt.transforms.pictures import PictureReader
@@ -35,7 +36,7 @@ def label_values_in(path: Path) -> set[int]:
     label = reader.label(str(path)).numpy()
     if label.shape[0] != 1:
         raise SamAdaptError("label", str(path), f"has {label.shape[0]} channels, as colours", "save an integer map")
-    return {int(value) for value in np.unique(label)}
+    return stored_values(label)
 
 
 def volume_settings(images: Sequence[Source]) -> Mapping[str, Any]:
