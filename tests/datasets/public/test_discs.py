@@ -164,6 +164,25 @@ def test_refuge2_has_the_cup_dark(mini: Miniature) -> None:
         mini.prepare("refuge2")
 
 
+def test_refuge2_as_the_challenge_packs_it(mini: Miniature) -> None:
+    grey = np.select([DISC == 2, DISC == 1], [0, 128], 255).astype(np.uint8)
+    files = {
+        "g0001": ("Training400/Glaucoma", "Annotation-Training400/Disc_Cup_Masks/Glaucoma"),
+        "n0001": ("Training400/Non-Glaucoma", "Annotation-Training400/Disc_Cup_Masks/Non-Glaucoma"),
+        "V0001": ("REFUGE-Validation400", "REFUGE-Validation400-GT/Disc_Cup_Masks"),
+        "T0001": ("Test400", "REFUGE-Test-GT/Disc_Cup_Masks/G"),
+    }
+    for key, (images, labels) in files.items():
+        mini.picture(f"{images}/{key}.jpg")
+        mini.picture(f"{labels}/{key}.bmp", grey)
+    prepared = mini.prepare("refuge2")
+    assert subjects(prepared) == [["g0001", "n0001"], ["V0001"], ["T0001"]]
+    assert np.array_equal(label_of(prepared, "test"), TARGET)
+    (mini.root / "Training400/Glaucoma/g0001.jpg").unlink()
+    with pytest.raises(SamAdaptError, match=r"label='.*g0001.bmp': has no image of its name"):
+        mini.prepare("refuge2")
+
+
 def test_drishti_label_maps_of_the_samples(sample_data: Path, mini: Miniature) -> None:
     mini.root = sample_data / "drishti_gs_1024"
     prepared = mini.prepare("drishti_gs")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -143,9 +144,20 @@ def test_isic17_without_superpixels(mini: Miniature) -> None:
     prepared = mini.prepare("isic17")
     assert [len(part) for part in subjects(prepared)] == [6, 1, 3] and prepared.made == 0
     assert np.array_equal(label_of(prepared, "test")[0], MASK)
-    (mini.root / "ISIC-2017_Validation_Data/ISIC_0000009.jpg").unlink()
+    shutil.move(mini.root / "ISIC-2017_Validation_Data", mini.root / "val" / "ISIC-2017_Validation_Data")
+    assert subjects(mini.prepare("isic17")) == subjects(prepared)
+    (mini.root / "val/ISIC-2017_Validation_Data/ISIC_0000009.jpg").unlink()
     with pytest.raises(SamAdaptError, match=r"label='.*ISIC_0000009_segmentation.png': has no image"):
         mini.prepare("isic17")
+
+
+def test_isic17_of_the_training_part_alone(mini: Miniature) -> None:
+    for number in range(10):
+        mini.picture(f"ISIC-2017_Training_Data/ISIC_{number:07d}.jpg")
+        mini.grey(f"ISIC-2017_Training_Part1_GroundTruth/ISIC_{number:07d}_segmentation.png")
+    notes = mini.prepare("isic17").notes
+    assert notes[0] == "no ISIC-2017_Validation_Data: the split is drawn from the training part alone"
+    assert notes[1].startswith("warning: 10 images were found, 2150 were published")
 
 
 def test_ultrasound_colours_of_simulated_and_real_scans(mini: Miniature) -> None:
@@ -161,7 +173,10 @@ def test_ultrasound_colours_of_simulated_and_real_scans(mini: Miniature) -> None
     mini.picture("abdominal_US/RUS/annotations/test/scan 1.png", rgba)
     prepared = mini.prepare("ultrasound")
     assert subjects(prepared) == [["ct1", "ct12"], ["ct13", "ct15"], ["real scan 1"]]
-    assert prepared.notes == ["1 simulated scans after ct15 are left out"]
+    assert prepared.notes == [
+        "1 simulated scans after ct15 are left out",
+        "2 scans have no annotation and are left out",
+    ]
     for section in ("training", "validation", "test"):
         assert label_of(prepared, section)[0].tolist() == [[0, 0, 1, 2, 3, 4, 5, 6, 7, 8]] * 5
     assert loaded(prepared, "test")["image"].shape == (3, 32, 32)

@@ -96,7 +96,24 @@ def read_papila(source: Path) -> Found:
 
 
 def read_refuge2(source: Path) -> Found:
-    """``train``, ``val`` and ``test`` with ``images/g0001.jpg`` and ``mask/g0001.bmp`` or ``.png``."""
+    """The archives of the challenge: ``g0001.jpg``, ``n0001.jpg``, ``V0001.jpg``, ``T0001.jpg`` with ``g0001.bmp`` …
+
+    In any folders; the first letter tells the part. Or, as a copy has it, ``train``, ``val`` and ``test`` with
+    ``images`` and ``mask``.
+    """
+    if not any(source.rglob("Disc_Cup_Masks")):
+        return _read_refuge2_folders(source)
+    images = below(source, r"([gnVT]\d{4})\.jpg")
+    labels = below(source, r"([gnVT]\d{4})\.bmp")
+    parts = {"g": "training", "n": "training", "v": "validation", "t": "test"}
+    cases = [
+        Case(key, image, label_picture(image, decode_dark_cup, label), key, parts[key[0].lower()])
+        for key, image, label in pairs(images, labels)
+    ]
+    return Found(cases, source, LABELS)
+
+
+def _read_refuge2_folders(source: Path) -> Found:
     root = find_root(source, "train/images", "val/images", "test/images")
     cases = []
     for folder, section in (("train", "training"), ("val", "validation"), ("test", "test")):

@@ -64,17 +64,16 @@ def read_isic17(source: Path) -> Found:
 
     The same of ``Validation``. The official test part is left out: in use is a 7 : 3 split of these 2150 images.
     """
-    root = find_root(source, "ISIC-2017_Training_Data", "ISIC-2017_Training_Part1_GroundTruth")
     cases, notes = [], []
     for part in ("Training", "Validation"):
-        folder = root / f"ISIC-2017_{part}_Data"
-        if not folder.is_dir():
-            notes.append(f"no ISIC-2017_{part}_Data: the split is drawn from the other part alone")
+        data, truth = f"ISIC-2017_{part}_Data", f"ISIC-2017_{part}_Part1_GroundTruth"
+        if part == "Validation" and not any(source.rglob(data)):
+            notes.append(f"no {data}: the split is drawn from the training part alone")
             continue
-        images = in_folder(folder, r"(ISIC_\d{7})\.jpg", (".jpg",))
-        labels = in_folder(root / f"ISIC-2017_{part}_Part1_GroundTruth", r"(ISIC_\d{7})_segmentation\.png", (".png",))
+        images = below(find_root(source, data) / data, r"(ISIC_\d{7})\.jpg")
+        labels = below(find_root(source, truth) / truth, r"(ISIC_\d{7})_segmentation\.png")
         cases += [Case(key, image, binary(label), key) for key, image, label in pairs(images, labels)]
-    return Found(cases, root, LESION, notes)
+    return Found(cases, source, LESION, notes)
 
 
 def read_ultrasound(source: Path) -> Found:
@@ -84,18 +83,20 @@ def read_ultrasound(source: Path) -> Found:
     """
     root = find_root(source, "AUS/images/train", "AUS/annotations/train", "RUS/images/test", "RUS/annotations")
     simulated = in_folder(root / "AUS/images/train", r"(ct\d+-\d+)\.(?:png|jpg)")
-    cases, left_out = [], 0
+    cases, later = [], 0
     for key, image, label in _annotated(simulated, root / "AUS/annotations/train"):
         number = int(key[2:].split("-")[0])
         if number > LAST_CT:
-            left_out += 1
+            later += 1
             continue
         section = "training" if number <= LAST_TRAINING_CT else "validation"
         cases.append(Case(key, image, _organs(image, label), f"ct{number}", section))
     real = in_folder(root / "RUS/images/test", r"(.+)\.(?:png|jpg)")
     for key, image, label in _annotated(real, root / "RUS/annotations"):
         cases.append(Case(f"real_{key}", image, _organs(image, label), f"real {key}", "test"))
-    notes = [f"{left_out} simulated scans after ct{LAST_CT} are left out"] if left_out else []
+    notes = [f"{later} simulated scans after ct{LAST_CT} are left out"] if later else []
+    if bare := len(simulated) + len(real) - later - len(cases):
+        notes.append(f"{bare} scans have no annotation and are left out")
     return Found(cases, root, ULTRASOUND, notes)
 
 
