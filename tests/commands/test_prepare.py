@@ -41,7 +41,7 @@ def test_list_has_every_set_and_its_licence(capsys: pytest.CaptureFixture[str]) 
     assert main(["prepare", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:]] == [*SETS, *OWN]
-    assert re.fullmatch(r"drive +not established: ask its owners +retinal vessels", lines[2])
+    assert re.fullmatch(r"g1020 +not established: ask its owners +optic disc and cup", lines[7])
     assert len(SETS) == 19
 
 
@@ -51,7 +51,7 @@ def test_printed_commands_train_each_bundle(tmp_path: Path, capsys: pytest.Captu
     assert main(["prepare", "papila", str(tmp_path / "download"), "--output", str(output)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "PAPILA: optic disc and cup"
-    assert "  licence   not established: ask its owners" in lines
+    assert "  licence   GPL-3.0 or later, by its record (unconfirmed)" in lines
     assert "            3 training, 1 validation, 1 test" in lines
     assert "  labels    Disc = [1, 2], Cup = 2" in lines
     assert f"wrote {output}/datalist.json, {output}/settings.json and 10 made files" in lines

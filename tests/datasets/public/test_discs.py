@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,10 @@ def test_drishti_takes_two_of_four_experts(mini: Miniature) -> None:
     (mini.root / "Drishti-GS1_files/Test/Test_GT/drishtiGS_007/SoftMap/drishtiGS_007_cupsegSoftmap.png").unlink()
     with pytest.raises(SamAdaptError, match=r"drishtiGS_007.png': has no soft map of the cup"):
         mini.prepare("drishti_gs")
+    shutil.rmtree(mini.root / "Drishti-GS1_files/Test/Test_GT")
+    prepared = mini.prepare("drishti_gs")
+    assert prepared.notes[0] == "the test part has no soft maps: it can be segmented but not evaluated"
+    assert [sorted(item) for item in prepared.split.test] == [["image", "subject"]] * 2
 
 
 def labelme(**shapes: list[list[float]]) -> str:
@@ -127,6 +132,7 @@ def test_papila_contours_of_two_experts_by_patient(mini: Miniature) -> None:
         for expert, disc in ((1, DISC_POINTS), (2, square(0, 0, 7, 4))):
             mini.text(f"PapilaDB/ExpertsSegmentations/Contours/{name}_disc_exp{expert}.txt", points(disc))
             mini.text(f"PapilaDB/ExpertsSegmentations/Contours/{name}_cup_exp{expert}.txt", points(CUP_POINTS))
+    mini.text("PapilaDB/ExpertsSegmentations/Contours/RET004OD_cup_exp2 2.txt", "a copy, as the download has some")
     prepared = mini.prepare("papila")
     parts = subjects(prepared)
     assert [len(part) for part in parts] == [10, 2, 4] and [len(set(part)) for part in parts] == [5, 1, 2]

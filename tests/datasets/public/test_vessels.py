@@ -59,6 +59,17 @@ def test_drive_without_the_manual_of_the_test_part(mini: Miniature) -> None:
     assert prepared.notes[0] == "the test part has no 1st_manual: it can be segmented but not evaluated"
 
 
+def test_drive_manuals_with_white_first_in_the_palette(mini: Miniature) -> None:
+    drive(mini, {"training": range(21, 24), "test": range(1, 2)})
+    path = mini.root / "DRIVE/test/1st_manual/01_manual1.gif"
+    picture = Image.fromarray(np.where(MASK, 0, 1).astype(np.uint8))
+    picture.putpalette([255, 255, 255, 0, 0, 0])
+    picture.save(path)
+    assert Image.open(path).mode == "P" and np.array_equal(np.asarray(Image.open(path)) == 0, MASK)
+    prepared = mini.prepare("drive")
+    assert np.array_equal(label_of(prepared, "test")[0], MASK) and prepared.made == 0
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

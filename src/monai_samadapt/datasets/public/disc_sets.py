@@ -12,7 +12,7 @@ SETS = (
         title="DRISHTI-GS",
         target="optic disc and cup",
         home="https://cvit.iiit.ac.in/projects/mip/drishti-gs/mip-dataset2/Home.php",
-        licence=NOT_ESTABLISHED,
+        licence="free to use, by its owners' word; no named licence (unconfirmed)",
         citation="Sivaswamy et al., Drishti-GS: retinal image dataset for optic nerve head (ONH) segmentation. "
         "ISBI 2014",
         split="official, 50 / 51; a fifth of the training images validates, seeded",
@@ -43,7 +43,7 @@ SETS = (
         title="GRAPE",
         target="optic disc and cup, in crops around the disc",
         home="https://doi.org/10.6084/m9.figshare.c.6406319",
-        licence="CC BY 4.0 (unconfirmed)",
+        licence="CC BY 4.0 by its paper, CC0 by its record (unconfirmed)",
         citation="Huang et al., GRAPE: A multi-modal dataset of longitudinal follow-up visual field and fundus images "
         "for glaucoma management. Scientific Data 2023",
         split="seeded by patient, 473 : 158; a fifth of the training patients validates",
@@ -59,7 +59,7 @@ SETS = (
         title="ORIGA",
         target="optic disc and cup",
         home="https://www.kaggle.com/datasets/arnavjain1/glaucoma-datasets",
-        licence=NOT_ESTABLISHED,
+        licence="research use, no licence established (unconfirmed)",
         citation="Zhang et al., ORIGA-light: an online retinal fundus image database for glaucoma analysis and "
         "research. EMBC 2010",
         split="seeded, 487 / 163 by image (patients are not told); a fifth of the training images validates",
@@ -75,7 +75,7 @@ SETS = (
         title="PAPILA",
         target="optic disc and cup",
         home="https://doi.org/10.6084/m9.figshare.14798004",
-        licence=NOT_ESTABLISHED,
+        licence="GPL-3.0 or later, by its record (unconfirmed)",
         citation="Kovalyk et al., PAPILA: Dataset with fundus images and clinical data of both eyes of the same "
         "patient for glaucoma assessment. Scientific Data 2022",
         split="seeded by patient, 366 : 122; a fifth of the training patients validates",
@@ -91,7 +91,7 @@ SETS = (
         title="REFUGE2",
         target="optic disc and cup",
         home="https://refuge.grand-challenge.org",
-        licence=NOT_ESTABLISHED,
+        licence="research and education, by the challenge's terms (unconfirmed)",
         citation="Fang et al., REFUGE2 challenge: a treasure trove for multi-dimension analysis and evaluation in "
         "glaucoma screening. arXiv 2202.08994; Orlando et al., REFUGE challenge. Medical Image Analysis 2020",
         split="official, 400 train, 400 validation, 400 test",

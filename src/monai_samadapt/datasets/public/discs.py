@@ -25,9 +25,13 @@ def read_drishti(source: Path) -> Found:
         found.notes.append("label maps of a part of the set: in the order of the names, the last third is the test")
         return found
     root = find_root(source, "Training/Images", "Test/Images")
-    cases = []
+    cases, notes = [], []
     for folder, section in (("Training", "training"), ("Test", "test")):
         images = below(root / folder / "Images", r"(drishtiGS_\d+)\.png")
+        if section == "test" and not any((root / folder).glob("*GT")):
+            notes.append("the test part has no soft maps: it can be segmented but not evaluated")
+            cases += [Case(key, image, None, key, section) for key, image in images.items()]
+            continue
         truth = first_folder(root / folder, "GT", "Test_GT")
         discs = below(truth, r"(drishtiGS_\d+)_ODsegSoftmap\.png")
         cups = below(truth, r"(drishtiGS_\d+)_cupsegSoftmap\.png")
@@ -35,7 +39,7 @@ def read_drishti(source: Path) -> Found:
         for key, image, disc in pairs(images, discs, "soft map of the disc"):
             label = label_picture(image, decode_soft_disc_cup, disc, inner[key])
             cases.append(Case(key, image, label, key, section))
-    return Found(cases, root, LABELS)
+    return Found(cases, root, LABELS, notes)
 
 
 def read_g1020(source: Path) -> Found:

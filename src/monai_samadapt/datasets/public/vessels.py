@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from monai_samadapt.datasets.chase_db1 import read_chase_db1
-from monai_samadapt.datasets.public.describe import NOT_ESTABLISHED, Case, Found, LabelValues, PublicSet
+from monai_samadapt.datasets.public.describe import Case, Found, LabelValues, PublicSet
 from monai_samadapt.datasets.public.existing import from_split
 from monai_samadapt.datasets.public.find import below, find_root, first_folder, in_folder, pairs
 from monai_samadapt.datasets.public.pictures import binary, unzipped
@@ -84,7 +84,7 @@ SETS = (
         name="chase_db1",
         title="CHASE_DB1",
         target="retinal vessels",
-        home="https://blogs.kingston.ac.uk/retinal/chasedb1/",
+        home="https://researchinnovation.kingston.ac.uk/en/datasets/chasedb1-retinal-vessel-reference-dataset-4/",
         licence="CC BY 4.0 (unconfirmed)",
         citation="Owen et al., Measuring retinal vessel tortuosity in 10-year-old children: validation of the "
         "Computer-Assisted Image Analysis of the Retina (CAIAR) program. IOVS 2009",
@@ -99,7 +99,7 @@ SETS = (
         title="DRIVE",
         target="retinal vessels",
         home="https://drive.grand-challenge.org",
-        licence=NOT_ESTABLISHED,
+        licence="research use, by the terms of its registration (unconfirmed)",
         citation="Staal et al., Ridge-based vessel segmentation in color images of the retina. IEEE TMI 2004",
         split="official, 20 / 20; a fifth of the training subjects validates, seeded",
         encoding="GIF 0/255; field of view and, of the test part, second observer as GIF",
@@ -141,7 +141,7 @@ SETS = (
         title="STARE",
         target="retinal vessels",
         home="https://cecas.clemson.edu/~ahoover/stare/",
-        licence=NOT_ESTABLISHED,
+        licence="not stated by its owners (unconfirmed)",
         citation="Hoover et al., Locating blood vessels in retinal images by piecewise threshold probing of a matched "
         "filter response. IEEE TMI 2000",
         split="seeded, 15 / 5; a fifth of the training images validates",
