@@ -87,12 +87,12 @@ def _results(summary: Mapping[str, Any], rows: Rows, overlays: Sequence[Path]) -
     """Tables, distributions and pictures of one source of prompts."""
     prompts = summary["prompts"]
     parts: list[Part | Section] = [summary_table(summary)]
-    if any(row[name] != row[f"{name}_image"] for row in rows for name in OF_IMAGE if math.isfinite(row[name])):
-        parts.append(image_table(summary))
     if any(math.isfinite(row["dice"]) for row in rows):
         labels = ", ".join(f"{name} {part['metrics']['dice']['median']:.3f}" for name, part in _scored(summary))
         alt = f"Dice and HD95 of each case by label. Median Dice: {labels}."
         parts.append(Picture(distributions(rows), alt, "Every case: points; quartiles: grey bar; median: line."))
+    if any(row[name] != row[f"{name}_image"] for row in rows for name in OF_IMAGE if math.isfinite(row[name])):
+        parts.append(image_table(summary))
     titles = _titles(rows)
     for title, prefix in (("Worst cases", ""), ("Best cases", "best_")):
         pictures = [_overlay(path, titles[name]) for path in overlays if (name := _case_of(path, prefix)) in titles]

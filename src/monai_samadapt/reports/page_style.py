@@ -33,7 +33,7 @@ code, pre { font: .85rem/1.45 ui-monospace, "DejaVu Sans Mono", Consolas, monosp
 pre { margin: .6rem 0 0; white-space: pre-wrap; overflow-wrap: anywhere; }
 summary { cursor: pointer; color: var(--accent); }
 .wide { overflow-x: auto; }
-.wide + .wide { margin-top: 1.2rem; }
+.wide + .wide, figure + .wide { margin-top: 1.2rem; }
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .95rem; }
 caption { padding-bottom: .6rem; text-align: left; color: var(--quiet); }
 th, td { padding: .45rem .45rem; text-align: right; vertical-align: top; border-bottom: 1px solid var(--line); }
