@@ -35,7 +35,7 @@ def register(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prepare the app, check the weights, and become the server."""
+    """Prepare the app, check the weights, and serve until interrupted."""
     if find_spec("monailabel") is None:
         raise SamAdaptError("bundle", options.bundle[0], "MONAI Label is missing", "pip install monai_samadapt[label]")
     if not options.studies.is_dir():
@@ -53,8 +53,16 @@ def run(options: argparse.Namespace) -> None:
             "whoever reaches it can read and change the studies",
             file=sys.stderr,
         )
-    sys.stdout.flush()
-    os.execve(sys.executable, command(options, served), environment(options))
+    start(command(options, served), environment(options))
+
+
+def start(arguments: list[str], environment: dict[str, str]) -> None:
+    """Run MONAI Label's server in this process, which has loaded most of it already; it reads both on being loaded."""
+    os.environ.update(environment)
+    sys.argv = ["monailabel", *arguments]
+    from monailabel.main import Main
+
+    Main().run()
 
 
 def find(name: str, options: argparse.Namespace) -> Path:
@@ -74,17 +82,21 @@ def find(name: str, options: argparse.Namespace) -> Path:
 
 
 def command(options: argparse.Namespace, served: list[Served]) -> list[str]:
-    """The server's command line: nothing is fetched, and MONAI Label's own SAM2 is left out."""
+    """The arguments of ``monailabel``: nothing is fetched, and MONAI Label's own SAM2 is left out."""
     names = ",".join(name for one in served for name in one.names)
-    start = [sys.executable, "-m", "monailabel.main", "start_server"]
     places = ["--app", str(options.app.resolve()), "--studies", str(options.studies.resolve())]
     address = ["--host", options.host, "--port", str(options.port)]
     conf = {"models": names, "zoo_source": "ngc", "sam2": "false"}
-    return [*start, *places, *address, *(word for key, value in conf.items() for word in ("--conf", key, value))]
+    return [
+        "start_server",
+        *places,
+        *address,
+        *(word for key, value in conf.items() for word in ("--conf", key, value)),
+    ]
 
 
 def environment(options: argparse.Namespace) -> dict[str, str]:
     """What the server and its trainings read from the environment."""
     uri = options.tracking_uri or f"sqlite:///{options.app.resolve() / 'mlflow.db'}"
     found = {"MONAI_LABEL_TRACKING_URI": uri, "MLFLOW_TRACKING_URI": uri, "MONAI_LABEL_AUTO_UPDATE_SCORING": "false"}
-    return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, **found}
+    return {"OMP_WAIT_POLICY": "PASSIVE"} | {"PYTHONPATH": "", **os.environ} | found

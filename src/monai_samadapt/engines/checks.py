@@ -70,7 +70,7 @@ def check_base(checkpoint: str | None, variant: str, sam2_version: str = "2.1") 
         remedy = f"set variant to {found} or give the weights of {variant}"
         raise SamAdaptError("checkpoint", checkpoint, f"holds {found or 'no SAM or SAM2'}, not {variant}", remedy)
     if family == "sam2":
-        check_version(state, sam2_version, checkpoint)
+        check_version(state, sam2_version, str(checkpoint))
 
 
 def check_settings(spec: DataSpec, description: Path) -> None:

@@ -25,7 +25,7 @@ from monai_samadapt.errors import find_error
 from monai_samadapt.label_server.datastore import CheckedDatastore
 from monai_samadapt.label_server.entropy import ENTROPY, EntropyScoring, HighestEntropy
 from monai_samadapt.label_server.folder import DEEPGROW
-from monai_samadapt.label_server.tasks import SamAdaptInfer, SamAdaptTraining
+from monai_samadapt.label_server.tasks import SamAdaptBatch, SamAdaptInfer, SamAdaptTraining
 
 logger = logging.getLogger(__name__)
 WRONG, UNKNOWN, FAILED = 422, 404, 500
@@ -66,18 +66,22 @@ class SamAdaptApp(MONAILabelApp):
         bundles = {name: path for name, path in self.models.items() if DEEPGROW not in name} or self.models
         return {name: SamAdaptTraining(path, self.conf, enable_tracking=True) for name, path in bundles.items()}
 
+    def init_batch_infer(self) -> Any:
+        """Many images at once."""
+        return SamAdaptBatch(self.models)
+
     def init_strategies(self) -> dict[str, Any]:
         """Which image to label next."""
         return {"random": Random(), "first": First(), ENTROPY: HighestEntropy(self.automatic)}
 
     def init_scoring_methods(self) -> dict[str, Any]:
         """What the strategies rest on."""
-        return {ENTROPY: EntropyScoring({name: self._infers[name] for name in self.automatic})}
+        return {ENTROPY: EntropyScoring(self.automatic)}
 
     @property
-    def automatic(self) -> list[str]:
-        """The models that need no clicks."""
-        return [name for name in self.models if DEEPGROW not in name]
+    def automatic(self) -> dict[str, Any]:
+        """The tasks that need no clicks."""
+        return {name: task for name, task in self._infers.items() if DEEPGROW not in name}
 
     def next_sample(self, request: dict[str, Any]) -> Any:
         """Choose an image; scores that are missing or older than the weights are made in the background."""

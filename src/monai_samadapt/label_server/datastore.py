@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from fastapi import HTTPException
@@ -52,7 +53,12 @@ class CheckedDatastore(LocalDatastore):
 
 def reader_of(path: str) -> SourceReader:
     """What reads a file, by its suffix."""
-    return VolumeReader() if path.lower().endswith(VOLUMES) else PictureReader()
+    return VolumeReader() if is_volume(path) else PictureReader()
+
+
+def is_volume(path: str) -> bool:
+    """Whether a file, by its suffix, or a folder holds a volume."""
+    return path.lower().endswith(VOLUMES) or os.path.isdir(path)
 
 
 def _check_label(label: str, image: str) -> MetaTensor:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.scoring import ScoringMethod
 from monailabel.interfaces.tasks.strategy import Strategy
-from monailabel.tasks.activelearning.random import Random
 from monailabel.tasks.infer.basic_infer import CallBackTypes
 from torch import Tensor
 
 from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.label_server.datastore import is_volume
 
 logger = logging.getLogger(__name__)
 ENTROPY = "entropy"
@@ -58,7 +59,7 @@ class EntropyScoring(ScoringMethod):
         model = request.get("model") or next(iter(self.tasks))
         task = self.tasks[model]
         stamp = os.stat(task.get_path()).st_mtime
-        images = [image for image in datastore.get_unlabeled_images() if _stamp(datastore, image, model) != stamp]
+        images = [image for image in unlabelled(datastore, task) if _entry(datastore, image, model).get("ts") != stamp]
         for image in images:
             try:
                 score: float | None = self._score(task, datastore.get_image_uri(image))
@@ -85,30 +86,34 @@ class HighestEntropy(Strategy):
     """Chooses the image without label whose prediction has the highest entropy; one at random while none is scored.
 
     Args:
-        models: names; a request may name the ``model``, by default it is the first.
+        tasks: inference tasks by model; a request may name the ``model``, by default it is the first.
     """
 
-    def __init__(self, models: Sequence[str]) -> None:
+    def __init__(self, tasks: Mapping[str, Any]) -> None:
         super().__init__("Highest mean entropy of the prediction first")
-        self.models, self.random = models, Random()
+        self.tasks = tasks
 
-    def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any] | None:
+    def __call__(self, request: Mapping[str, Any], datastore: Datastore) -> dict[str, Any] | None:
         """Return the image's ``id`` and its entropy as ``weight``."""
-        model = request.get("model") or self.models[0]
-        images = datastore.get_unlabeled_images()
+        model = request.get("model") or next(iter(self.tasks))
+        images = unlabelled(datastore, self.tasks[model])
         scores = {image: _entry(datastore, image, model).get("value") for image in images}
         known = {image: score for image, score in scores.items() if score is not None}
-        if not known:
-            chosen: dict[str, Any] | None = self.random(request, datastore)
-            return chosen
-        best = max(known, key=lambda image: known[image])
-        return {"id": best, "weight": known[best]}
+        if known:
+            best = max(known, key=lambda image: known[image])
+            return {"id": best, "weight": known[best]}
+        return {"id": random.choice(images), "weight": None} if images else None
+
+
+def unlabelled(datastore: Datastore, task: Any) -> list[str]:
+    """The images without label of the kind that a model takes."""
+    return [
+        image
+        for image in datastore.get_unlabeled_images()
+        if is_volume(datastore.get_image_uri(image)) == (task.dimension == 3)
+    ]
 
 
 def _entry(datastore: Datastore, image: str, model: str) -> dict[str, Any]:
     entry: dict[str, Any] = datastore.get_image_info(image).get(ENTROPY, {}).get(model, {})
     return entry
-
-
-def _stamp(datastore: Datastore, image: str, model: str) -> float | None:
-    return _entry(datastore, image, model).get("ts")

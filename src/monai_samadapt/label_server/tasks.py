@@ -1,18 +1,38 @@
-"""Inference and training of a packed bundle by MONAI Label."""
+"""Inference, training and batch inference of a packed bundle by MONAI Label."""
 
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from fastapi import HTTPException
 from monailabel.config import settings
 from monailabel.interfaces.datastore import Datastore
+from monailabel.interfaces.tasks.batch_infer import BatchInferTask
 from monailabel.tasks.infer.bundle import BundleInferTask
 from monailabel.tasks.train.bundle import BundleTrainTask
 
+from monai_samadapt.engines.artefacts import DESCRIPTION
 from monai_samadapt.inferers.clicked import features_of
+from monai_samadapt.label_server.datastore import is_volume
 from monai_samadapt.tracking.location import OFF
+
+logger = logging.getLogger(__name__)
+
+
+def describe(bundle: str) -> dict[str, Any]:
+    """What ``adapter.json`` says of a bundle's weights."""
+    content: dict[str, Any] = json.loads((Path(bundle) / "models" / DESCRIPTION).read_text())
+    return content
+
+
+def takes_volumes(bundle: str) -> bool:
+    """Whether a bundle is for volumes, not for pictures."""
+    return bool(describe(bundle)["preprocessing"]["modality"] == "ct")
 
 
 class SamAdaptInfer(BundleInferTask):
@@ -23,7 +43,7 @@ class SamAdaptInfer(BundleInferTask):
 
     def __init__(self, path: str, conf: dict[str, str], **kwargs: Any) -> None:
         super().__init__(path, conf, load_strict=True, **kwargs)
-        names = json.loads((Path(path) / "models" / "adapter.json").read_text())["labels"]
+        names = describe(path)["labels"]
         self.labels = {name.lower(): value for value, name in enumerate(names, start=1)}
 
     def run_inferer(self, data: dict[str, Any], convert_to_batch: bool = True, device: str = "cuda") -> Any:
@@ -43,6 +63,11 @@ class SamAdaptTraining(BundleTrainTask):
         self.request = request
         return super().__call__(request, datastore)
 
+    def _fetch_datalist(self, request: dict[str, Any], datastore: Datastore) -> list[dict[str, Any]]:
+        """Images with a label, of the bundle's kind: a folder of studies may hold volumes and pictures."""
+        items: list[dict[str, Any]] = super()._fetch_datalist(request, datastore)
+        return [item for item in items if is_volume(item["image"]) == takes_volumes(self.bundle_path)]
+
     def _update_overrides(self, overrides: dict[str, Any]) -> dict[str, Any]:
         for key in (self.const.key_tracking(), self.const.key_experiment_name(), self.const.key_run_name()):
             overrides.pop(key, None)
@@ -52,3 +77,33 @@ class SamAdaptTraining(BundleTrainTask):
         overrides["tracking_uri"] = OFF if tracking.lower() == "none" else uri
         overrides["experiment"] = self.request.get("tracking_experiment_name") or self.request["model"]
         return overrides
+
+
+class SamAdaptBatch(BatchInferTask):
+    """MONAI Label's task for the images of the model's kind; one that fails does not end the others.
+
+    Args:
+        models: folders of the bundles by model.
+    """
+
+    def __init__(self, models: Mapping[str, str]) -> None:
+        self.models = models
+
+    def get_images(self, request: dict[str, Any], datastore: Datastore) -> list[str]:
+        """The images asked for."""
+        volumes = takes_volumes(self.models[request["model"]])
+        images: list[str] = super().get_images(request, datastore)
+        return [image for image in images if is_volume(datastore.get_image_uri(image)) == volumes]
+
+    def __call__(self, request: dict[str, Any], datastore: Datastore, infer: Callable[..., Any]) -> Any:
+        """Segment, and give for each image the result, or the ``error``."""
+
+        def infer_or_tell(one: dict[str, Any], store: Datastore) -> Any:
+            try:
+                return infer(one, store)
+            except HTTPException as error:
+                logger.error("%s: %s", one["image"], error.detail)
+                return {"error": error.detail}
+
+        several = request.get("multi_gpu", True) and torch.cuda.is_available()  # MONAI Label divides by their number
+        return super().__call__({**request, "multi_gpu": several}, datastore, infer_or_tell)
