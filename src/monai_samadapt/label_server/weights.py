@@ -6,7 +6,7 @@ from pathlib import Path
 
 from monai.bundle import ConfigParser
 
-from monai_samadapt.engines.artefacts import MODEL, load_model
+from monai_samadapt.engines.artefacts import MODEL, load_weights
 
 
 def check_weights(bundle: Path) -> None:
@@ -20,4 +20,4 @@ def check_weights(bundle: Path) -> None:
     parser = ConfigParser()
     parser.read_config(bundle / "configs" / "inference.json")
     parser["bundle_root"] = str(bundle)
-    load_model(parser.get_parsed_content("network_def"), str(bundle / "models" / MODEL))
+    load_weights(parser.get_parsed_content("network_def"), str(bundle / "models" / MODEL))
