@@ -2,8 +2,8 @@
 
     python benchmarks/click_session.py --bundle s_sam --variant vit_b --image_size 512
 
-Everything between a request and the written answer is in the times: reading, preprocessing, network, undoing, writing. Each
-first click is on an image that was not seen before; the network is warm. Weights are random, which changes no time.
+Everything between a request and the written answer is in the times: reading, preprocessing, network, undoing, writing.
+Each first click is on an image not seen before; the network is warm. Weights are random, which changes no time.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import torch
 
 from monai_samadapt.commands.bundles import find_bundle
@@ -74,8 +75,10 @@ def measure(folder: Path, kind: str, overlay: str, options: argparse.Namespace) 
 
 def click(task: SamAdaptInfer, image: Path, place: int, options: argparse.Namespace) -> float:
     """Seconds for one more click on an image."""
-    middle = [10, 10, options.slices // 2] if image.name.startswith("ct") else [10, 10]
-    points = [[middle[0] + index, *middle[1:]] for index in range(place + 1)]
+    points = [[10 + index, 10] for index in range(place + 1)]
+    if image.name.startswith("ct"):  # the file may stack its slices along any axis
+        axis = nib.load(image).shape.index(options.slices)
+        points = [[*point[:axis], options.slices // 2, *point[axis:]] for point in points]
     request = {"image": str(image), "foreground": points, "device": options.device, "logging": "ERROR"}
     start = time.perf_counter()
     path, answer = task(request)
