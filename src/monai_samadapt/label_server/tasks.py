@@ -59,9 +59,10 @@ class SamAdaptTraining(BundleTrainTask):
     """MONAI Label's task, logged by the bundle's own MLflow handler and not by MONAI's beside it."""
 
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> Any:
-        """Train on the labels of the datastore."""
-        self.request = request
-        return super().__call__(request, datastore)
+        """Train on the labels of the datastore; on one device where the bundle has no configuration for several."""
+        several = any((Path(self.bundle_path) / "configs" / name).is_file() for name in self.const.multi_gpu_configs())
+        self.request = {**request, "multi_gpu": request.get("multi_gpu", True) and several}
+        return super().__call__(self.request, datastore)
 
     def _fetch_datalist(self, request: dict[str, Any], datastore: Datastore) -> list[dict[str, Any]]:
         """Images with a label, of the bundle's kind: a folder of studies may hold volumes and pictures."""

@@ -109,7 +109,8 @@ def _write(folder: Path, run: Path, source: Path, description: dict[str, Any], i
     write_json(packed_evaluation(_read(source, EVALUATION)), configs / EVALUATION)
     metadata = packed_metadata(_read(source, METADATA), spec, mean_dice(summary))
     write_json(metadata, configs / METADATA)
-    shutil.copy(source / "configs" / "logging.conf", configs)
+    for path in [source / "configs" / "logging.conf", *(source / "configs").glob("multi_gpu_*.json")]:
+        shutil.copy(path, configs)
     _models(folder / "models", run, description, settings["labels"])
     _documents(folder, source, report, page(metadata, description, spec))
     return spec
