@@ -48,8 +48,9 @@ def test_maps_for_monai_label():
     assert torch.equal(drop({"pred": exclusive})["pred"].as_tensor(), exclusive.as_tensor()[0])
     disc_cup = MetaTensor(torch.tensor([[[1, 1, 0]], [[0, 1, 0]]], dtype=torch.uint8))
     assert drop({"pred": disc_cup})["pred"].tolist() == [[1, 2, 0]]
-    volume = MetaTensor(torch.zeros(2, 3, 4, 5))
-    assert drop({"pred": volume})["pred"].shape == (2, 3, 4, 5)
+    volume = MetaTensor(torch.stack([torch.ones(3, 4, 5), torch.eye(4, 5).expand(3, 4, 5)]).to(torch.uint8))
+    assert torch.equal(drop({"pred": volume})["pred"].as_tensor(), volume.as_tensor().sum(0))
+    assert drop({"pred": volume})["pred"].dtype == torch.uint8
     assert drop({"pred": volume[:1]})["pred"].shape == (3, 4, 5)
 
 

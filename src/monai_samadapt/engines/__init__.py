@@ -11,11 +11,13 @@ from monai_samadapt.engines.prompt_items import per_mode, prompted
 from monai_samadapt.engines.prompting import PromptedBatch
 from monai_samadapt.engines.run import TrainingRun
 from monai_samadapt.engines.seeds import set_seed
+from monai_samadapt.engines.start import PublishWeights, load_start
 
 __all__ = [
     "ClipGradients",
     "NonFiniteLoss",
     "PromptedBatch",
+    "PublishWeights",
     "TrainingRun",
     "adamw",
     "amp_dtype",
@@ -24,6 +26,7 @@ __all__ = [
     "items",
     "keep_on_host",
     "load_model",
+    "load_start",
     "per_mode",
     "preflight_inference",
     "preflight_training",

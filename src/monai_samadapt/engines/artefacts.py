@@ -96,6 +96,11 @@ def network_from_adapter(output_dir: Path, checkpoint: str | None = None) -> Seg
 
 @exits_in_one_line
 def load_model(network: SegmentationNetwork, model_file: str) -> None:
+    """Load as `load_weights`; ends the run in one line when they do not fit."""
+    load_weights(network, model_file)
+
+
+def load_weights(network: SegmentationNetwork, model_file: str) -> None:
     """Load ``model.pt`` strictly, and go to evaluation mode once: MONAI's engines else switch it for every case.
 
     Raises:

@@ -51,7 +51,14 @@ def check_network(variant: str, image_size: int, network: str) -> None:
         build_base(variant, image_size, None)
 
 
-def check_base(checkpoint: str, variant: str, sam2_version: str = "2.1") -> None:
+def check_model_file(model_file: str) -> None:
+    """Refuse weights that are not there."""
+    check_path("model_file", model_file)
+    if not Path(model_file).is_file():
+        raise SamAdaptError("model_file", model_file, "no such file", "train first, or give the model.pt of a run")
+
+
+def check_base(checkpoint: str | None, variant: str, sam2_version: str = "2.1") -> None:
     """Refuse base weights of another variant or version before the network is built."""
     check_path("checkpoint", checkpoint)
     family = family_of(variant)
@@ -63,7 +70,7 @@ def check_base(checkpoint: str, variant: str, sam2_version: str = "2.1") -> None
         remedy = f"set variant to {found} or give the weights of {variant}"
         raise SamAdaptError("checkpoint", checkpoint, f"holds {found or 'no SAM or SAM2'}, not {variant}", remedy)
     if family == "sam2":
-        check_version(state, sam2_version, checkpoint)
+        check_version(state, sam2_version, str(checkpoint))
 
 
 def check_settings(spec: DataSpec, description: Path) -> None:

@@ -15,6 +15,7 @@ from monai_samadapt.engines.checks import (
     check_device,
     check_hash,
     check_items,
+    check_model_file,
     check_network,
     check_path,
     check_settings,
@@ -59,7 +60,7 @@ def preflight_training(
     validation: Items,
     spec: DataSpec,
     network: str,
-    checkpoint: str,
+    checkpoint: str | None,
     variant: str,
     output_dir: str,
     device: str,
@@ -70,6 +71,7 @@ def preflight_training(
     amp_dtype: str = "bfloat16",
     rank: int | None = None,
     sam2_version: str = "2.1",
+    model_file: str | None = None,
 ) -> None:
     """Check everything a training run rests on.
 
@@ -86,6 +88,7 @@ def preflight_training(
         amp_dtype: id of that name.
         rank: must be None for methods without a rank.
         sam2_version: id of that name, for SAM2.
+        model_file: weights to go on from, in a packed bundle, in place of a checkpoint.
     """
     check_device(device)
     check_path("output_dir", output_dir)
@@ -95,7 +98,10 @@ def preflight_training(
     check_counts(counts)
     check_network(variant, spec.image_size, network)
     label_embeddings(embeddings, spec.label_spec.names)
-    check_base(checkpoint, variant, sam2_version)
+    if checkpoint is None and model_file is not None:
+        check_model_file(model_file)
+    else:
+        check_base(checkpoint, variant, sam2_version)
     if not training:
         raise SamAdaptError("training", [], "no cases to train on", "give dataset_dir or datalist with labelled cases")
     shared = {str(item["image"]) for item in training} & {str(item["image"]) for item in validation}
@@ -113,9 +119,7 @@ def preflight_inference(
     check_device(device)
     check_network(variant, spec.image_size, network)
     check_path("output_dir", output_dir)
-    check_path("model_file", model_file)
-    if not Path(model_file).is_file():
-        raise SamAdaptError("model_file", model_file, "no such file", "train first, or give the model.pt of a run")
+    check_model_file(model_file)
     if not inputs:
         raise SamAdaptError("dataset_dir", "", "no cases found", "give a folder of images, or a datalist")
     check_settings(spec, Path(model_file).parent / DESCRIPTION)

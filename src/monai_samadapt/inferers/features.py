@@ -16,12 +16,16 @@ class FeatureCache:
     Only in evaluation mode and without gradients. It forgets when the network, one of its weights or the precision
     changes: tensors count their changes, so that loading, training and merging are seen.
 
+    Attributes:
+        passes: how often the encoder has run.
+
     Args:
         size: number of batches to remember.
     """
 
     def __init__(self, size: int = 1) -> None:
         self._kept: deque[tuple[Tensor, Any]] = deque(maxlen=size)
+        self.passes = 0
         self._owner: Any = None
         self._state: Any = None
 
@@ -29,6 +33,7 @@ class FeatureCache:
         """Return ``network.encode(image)``, remembered if ``image`` (B, 3, S, S) equals one of the last, bit by bit."""
         if network.training or torch.is_grad_enabled():
             self._kept.clear()
+            self.passes += 1
             return network.encode(image)  # type: ignore[operator]
         state = _state(network, image.device)
         if self._owner is None or self._owner() is not network or self._state != state:
@@ -38,6 +43,7 @@ class FeatureCache:
             if known.device == image.device and torch.equal(known, image):
                 return features
         features = network.encode(image)  # type: ignore[operator]
+        self.passes += 1
         self._kept.append((image.clone(), features))
         return features
 

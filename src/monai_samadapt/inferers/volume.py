@@ -14,8 +14,10 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 from tqdm import tqdm
 
 from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.inferers.clicked import segment_clicked
 from monai_samadapt.inferers.features import FeatureCache
 from monai_samadapt.networks.base import SegmentationNetwork, with_background
+from monai_samadapt.transforms.clicks import CLICKS
 
 AMP_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 PER_IMAGE = ("points", "point_labels", "boxes")
@@ -30,6 +32,7 @@ class VolumeInferer(Inferer):
 
     A promptable network encodes a picture once for all calls on it that follow each other. From prompts, which give
     one channel each, the logits of exclusive labels get their background channel, as they have without prompts.
+    Where the meta of the input has `Clicks`, only these are answered; see `segment_clicked`.
 
     Args:
         slice_batch: slices, or images, in one call of the network.
@@ -74,7 +77,11 @@ class VolumeInferer(Inferer):
         training = getattr(network, "training", False)
         if not training and hasattr(network, "merge"):
             network.merge()
+        clicks = inputs.meta.get(CLICKS) if isinstance(inputs, MetaTensor) else None
         with nullcontext() if training else torch.no_grad():
+            if clicks is not None:
+                with self._precision(_device(network, images.device)):
+                    return segment_clicked(images, network, clicks)
             if images.ndim == 5:
                 return self._volumes(images, network, args, prompts)
             return self._images(images, network, args, prompts)
@@ -119,15 +126,15 @@ class VolumeInferer(Inferer):
 
     def _call(self, batch: Tensor, network: Any, args: tuple[Any, ...], prompts: Mapping[str, Any]) -> Tensor:
         device = _device(network, batch.device)
-        context: AbstractContextManager[Any] = (
-            torch.autocast(device.type, dtype=self.amp_dtype) if self.amp else nullcontext()
-        )
         moved = {name: value.to(device) if _given(value) else value for name, value in prompts.items()}
-        with context:
+        with self._precision(device):
             if isinstance(network, SegmentationNetwork) and network.promptable:
                 return self._decode(batch.to(device), network, args, moved)
             out: Tensor = network(batch.to(device), *args, **moved)
         return out
+
+    def _precision(self, device: torch.device) -> AbstractContextManager[Any]:
+        return torch.autocast(device.type, dtype=self.amp_dtype) if self.amp else nullcontext()
 
     def _decode(
         self, images: Tensor, network: SegmentationNetwork, args: tuple[Any, ...], prompts: Mapping[str, Any]

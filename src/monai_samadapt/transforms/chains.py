@@ -10,6 +10,7 @@ from monai.transforms import Orientationd, ScaleIntensityRanged, SpatialPadd, Tr
 
 from monai_samadapt.transforms import save
 from monai_samadapt.transforms.augment import ct_augmentation, picture_augmentation
+from monai_samadapt.transforms.clicks import ClicksToNetworkd
 from monai_samadapt.transforms.colour import ColourChannelsd
 from monai_samadapt.transforms.compose import OneLineCompose
 from monai_samadapt.transforms.disc import CropAtDiscd, given_centre
@@ -51,9 +52,10 @@ class Chain(ABC):
         self.spec = spec
 
     def inference(self) -> OneLineCompose:
-        """Transforms of ``image`` and of the item's prompts."""
+        """Transforms of ``image`` and of the item's prompts or clicks."""
         read = [ReadImaged(self.reader), FilePromptsd(self.spec.label_spec)]
-        return OneLineCompose([*read, *self.prepare(IMAGE), *self.to_network(IMAGE), PromptsToNetworkd()])
+        prompts = [PromptsToNetworkd(), ClicksToNetworkd(self.spec.label_spec)]
+        return OneLineCompose([*read, *self.prepare(IMAGE), *self.to_network(IMAGE), *prompts])
 
     def evaluation(self, seed: int) -> OneLineCompose:
         """Transforms of ``image`` and prompts; ``label`` and ``mask`` stay on the source grid."""

@@ -11,6 +11,7 @@ from monai.transforms import Compose, Invertd, MapTransform
 from monai.utils.enums import MetaKeys
 
 from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.transforms.clicks import CLICKS
 
 ACTIVATIONS = ("sigmoid", "softmax")
 
@@ -27,7 +28,7 @@ class RestoreSegmentationd(MapTransform):
         exclusive: whether the labels exclude each other.
         probabilities: also give ``prob``, float32 (K, …) on the source grid, without background.
         activation: ``sigmoid`` of each label's logit, or ``softmax`` over background and labels.
-        nested: each label lies inside the one before it; see `nest`.
+        nested: each label lies inside the one before it; see `nest`. A label that was clicked on stands alone.
         confined: results and probabilities are 0 outside the item's ``mask`` and outside what the network has seen.
 
     Returns:
@@ -61,7 +62,7 @@ class RestoreSegmentationd(MapTransform):
         item = dict(data)
         image, logits = item["image"], item["pred"]
         channels: Iterable[torch.Tensor] = self._on_source_grid(logits, image)
-        channels = nest(channels) if self.nested else channels
+        channels = nest(channels) if self.nested and CLICKS not in image.meta else channels
         inside = self._inside(item) if self.confined else 1
         meta = dict(image.meta) | {MetaKeys.AFFINE: torch.as_tensor(image.meta[MetaKeys.ORIGINAL_AFFINE])}
         if self.probabilities:
@@ -116,8 +117,8 @@ def nest(channels: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
 class DropChanneld(MapTransform):
     """Give ``pred`` the shape that MONAI Label's writers take: a map without channel axis.
 
-    Exclusive labels lose their channel of one. Overlapping labels of a picture are painted into one map, a later label
-    over an earlier one; those of a volume stay (K, …), which MONAI Label writes as a multi-label NRRD.
+    Exclusive labels lose their channel of one. Overlapping labels are painted into one map, a later label over an
+    earlier one.
     """
 
     def __init__(self) -> None:
@@ -126,11 +127,8 @@ class DropChanneld(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         item = dict(data)
         pred = item["pred"]
-        if len(pred) == 1:
-            item["pred"] = pred[0]
-        elif pred.ndim == 3:
-            painted = torch.zeros_like(pred[0])
-            for index, mask in enumerate(pred):
-                painted[mask > 0] = index + 1
-            item["pred"] = painted
+        painted = pred[0]
+        for index, mask in enumerate(pred[1:], start=2):
+            painted = torch.where(mask > 0, torch.full_like(painted, index), painted)
+        item["pred"] = painted
         return item

@@ -1,0 +1,150 @@
+"""Writing packed bundles."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+
+from monai_samadapt.engines.artefacts import (
+    ADAPTER,
+    DESCRIPTION,
+    MODEL,
+    network_from_adapter,
+    read_description,
+    write_adapter,
+    write_model,
+)
+from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.packing.configs import check_ids, ids_of, packed_evaluation, packed_training, with_ids
+from monai_samadapt.packing.labels import painted_labels
+from monai_samadapt.packing.metadata import mean_dice, packed_metadata
+from monai_samadapt.packing.page import page
+from monai_samadapt.reports.jsonfile import write_json
+from monai_samadapt.transforms import DataSpec
+
+REPORT = ("summary.json", "cases.csv")
+TRAINING, INFERENCE, EVALUATION, METADATA = "train.json", "inference.json", "evaluate.json", "metadata.json"
+
+
+def pack_run(run: Path, source: Path, target: Path, ids: Mapping[str, Any] | None = None) -> DataSpec:
+    """Pack a training run.
+
+    The bundle has ``configs/{inference,train,evaluate,metadata}.json`` with the run's settings in them,
+    ``models/model.pt`` with its adapter files, the licence, a page and, where there is one, the tables of the
+    evaluation in ``docs/evaluation``; pictures of patients are left out. Its training starts from these weights and
+    replaces them when it ends.
+
+    Args:
+        run: folder with ``adapter.json`` and ``model.pt``, or with ``adapter.safetensors`` and its base at hand.
+        source: the bundle folder of the run's method.
+        target: folder to write, or a name that ends in ``.zip``; must not exist.
+        ids: other values of training settings, as ``max_epochs``.
+
+    Returns:
+        The settings of the data.
+
+    Raises:
+        SamAdaptError: when the target exists, the run is incomplete, or an id is unknown.
+    """
+    description = read_description(run)
+    check_ids(ids or {}, _read(source, TRAINING), ids_of(_read(source, TRAINING), description))
+    if target.exists():
+        raise SamAdaptError("to", str(target), "is there already", "give the name of a new folder or .zip file")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
+        folder = Path(temporary) / "content" / target.stem
+        spec = _write(folder, run, source, description, ids or {})
+        if target.suffix == ".zip":
+            folder = Path(shutil.make_archive(f"{temporary}/packed", "zip", folder.parent))
+        os.replace(folder, target)
+    return spec
+
+
+def pack_base(source: Path, overlays: Sequence[str], target: Path, ids: Mapping[str, Any]) -> DataSpec:
+    """Pack a base that was never trained, so that a server can start before any training.
+
+    Args:
+        source: bundle folder.
+        overlays: names of its overlays, merged in this order.
+        target: see `pack_run`.
+        ids: settings, as ``labels``, ``variant``, ``checkpoint`` and ``image_size``.
+
+    Raises:
+        SamAdaptError: for a setting, overlay or weights that cannot be used.
+    """
+    config = _read(source, TRAINING)
+    merged: dict[str, Any] = {}
+    for overlay in overlays:
+        merged |= _read(source, f"{overlay}.json")
+    check_ids(ids, config)
+    merged |= ids
+    parser = ConfigParser(with_ids(config, merged))
+    network, spec = parser.get_parsed_content("network_def"), parser.get_parsed_content("data_spec")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        write_model(Path(folder), network)
+        write_adapter(Path(folder), network, spec)
+        decided = ids_of(config, read_description(Path(folder)))
+        others = {key: value for key, value in merged.items() if key not in decided and key != "checkpoint"}
+        return pack_run(Path(folder), source, target, others)
+
+
+def _write(folder: Path, run: Path, source: Path, description: dict[str, Any], ids: Mapping[str, Any]) -> DataSpec:
+    training, inference = _read(source, TRAINING), _read(source, INFERENCE)
+    settings = {**ids, **ids_of(training, description)}
+    settings["labels"] = painted_labels(settings["labels"], settings["overlapping"])
+    spec = DataSpec.from_dict({**description["preprocessing"], "labels": settings["labels"]})
+    report = run / "evaluation"
+    summary = json.loads((report / REPORT[0]).read_text()) if (report / REPORT[0]).is_file() else {}
+    configs = folder / "configs"
+    write_json(packed_training(with_ids(training, settings)), configs / TRAINING)
+    write_json(with_ids(inference, settings), configs / INFERENCE)
+    write_json(packed_evaluation(_read(source, EVALUATION)), configs / EVALUATION)
+    metadata = packed_metadata(_read(source, METADATA), spec, mean_dice(summary))
+    write_json(metadata, configs / METADATA)
+    for path in [source / "configs" / "logging.conf", *(source / "configs").glob("multi_gpu_*.json")]:
+        shutil.copy(path, configs)
+    _models(folder / "models", run, description, settings["labels"])
+    _documents(folder, source, report, page(metadata, description, spec))
+    return spec
+
+
+def _models(folder: Path, run: Path, description: dict[str, Any], labels: Any) -> None:
+    folder.mkdir()
+    if (run / MODEL).is_file():
+        shutil.copy(run / MODEL, folder)
+    else:
+        write_model(folder, network_from_adapter(run))
+    shutil.copy(run / ADAPTER, folder)
+    own = {**description, "network": {**description["network"], "labels": labels}}
+    own["preprocessing"] = {**description["preprocessing"], "labels": labels}
+    write_json(own, folder / DESCRIPTION)
+
+
+def _documents(folder: Path, source: Path, report: Path, text: str) -> None:
+    shutil.copy(source / "LICENSE", folder)
+    docs = folder / "docs"
+    docs.mkdir()
+    (docs / "README.md").write_text(text, encoding="utf-8")
+    shutil.copy(source / "docs" / "README.md", docs / "METHOD.md")
+    shutil.copy(source / "docs" / "data_license.txt", docs)
+    for name in REPORT:
+        if (report / name).is_file():
+            (docs / "evaluation").mkdir(exist_ok=True)
+            shutil.copy(report / name, docs / "evaluation")
+
+
+def _read(source: Path, name: str) -> dict[str, Any]:
+    path = source / "configs" / name
+    if not path.is_file():
+        names = sorted(other.stem for other in path.parent.glob("*.json"))
+        raise SamAdaptError("overlay", path.stem, f"is none of {source.name}", f"give one of {', '.join(names)}")
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content

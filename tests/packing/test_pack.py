@@ -1,0 +1,186 @@
+"""A packed bundle is complete: settings, metadata, weights; it passes MONAI's own checks and trains on."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from monai.bundle import ConfigWorkflow, run, verify_net_in_out
+
+from monai_samadapt.commands.bundles import find_bundle
+from monai_samadapt.commands.pack import parse_settings, source_of
+from monai_samadapt.datasets.procedural import write_demo_dataset
+from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.files import sha256
+from monai_samadapt.packing import pack_base, pack_run
+
+NANO: dict[str, Any] = {"variant": "vit_nano", "checkpoint": "random", "image_size": 64}
+QUIET = {"logging_file": False, "tracking_uri": "off", "device": "cpu"}
+SHORT = {"num_workers": 0, "max_epochs": 2, "val_interval": 1}
+VALUES = {"Liver": 3, "Spleen": 7}
+FILES = {
+    "LICENSE",
+    "configs/evaluate.json",
+    "configs/inference.json",
+    "configs/logging.conf",
+    "configs/metadata.json",
+    "configs/train.json",
+    "docs/METHOD.md",
+    "docs/README.md",
+    "docs/data_license.txt",
+    "models/adapter.json",
+    "models/adapter.safetensors",
+    "models/model.pt",
+}
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The untrained base of S-SAM for CT."""
+    target = tmp_path_factory.mktemp("packed") / "liver.v1"
+    pack_base(find_bundle("s_sam"), ["ct"], target, {**NANO, **SHORT, "labels": VALUES})
+    return target
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five volumes whose labels are 1 and 2."""
+    folder = write_demo_dataset(tmp_path_factory.mktemp("ct"), "ct", 5, 0, (48, 40, 12), (6.0, 6.0, 8.0)).parent
+    for path in (folder / "labels").iterdir():
+        image = nib.load(path)
+        values = np.asarray(image.dataobj)
+        nib.save(nib.Nifti1Image(np.where(values > 2, 0, values).astype(np.uint8), image.affine), path)
+    return folder
+
+
+def config(bundle: Path, name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((bundle / "configs" / f"{name}.json").read_text(encoding="utf-8"))
+    return content
+
+
+def files(bundle: Path, *names: str) -> list[str]:
+    return [str(bundle / "configs" / f"{name}.json") for name in names]
+
+
+def run_packed(bundle: Path, *names: str, **ids: Any) -> None:
+    run(config_file=files(bundle, *names), bundle_root=str(bundle), **{**QUIET, **ids})
+
+
+def relative(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_it_has_its_files_and_settings(packed: Path) -> None:
+    assert relative(packed) == FILES
+    for name in ("train", "inference"):
+        content = config(packed, name)
+        found = {key: content[key] for key in ("variant", "image_size", "labels", "modality", "window", "checkpoint")}
+        labels = ["Liver", "Spleen"]  # as results have them, 1 and 2, not 3 and 7
+        expected = {"variant": "vit_nano", "image_size": 64, "labels": labels, "modality": "ct"}
+        assert found == {**expected, "window": [-160.0, 240.0], "checkpoint": None}
+    assert config(packed, "train")["max_epochs"] == 2
+    assert packed.stat().st_mode & 0o777 == 0o755
+
+
+def test_metadata_has_labels_and_three_dimensions(packed: Path) -> None:
+    shapes = config(packed, "metadata")["network_data_format"]
+    image, pred = shapes["inputs"]["image"], shapes["outputs"]["pred"]
+    assert image["spatial_shape"] == pred["spatial_shape"] == [64, 64, "*"]
+    assert pred["channel_def"] == {"0": "background", "1": "Liver", "2": "Spleen"}
+    assert (image["num_channels"], pred["num_channels"]) == (3, 3)
+
+
+def test_monai_finds_all_required_properties(packed: Path, data: Path) -> None:
+    for kind, names in (("train", ["train"]), ("train", ["train", "evaluate"]), ("inference", ["inference"])):
+        settings = {**QUIET, "bundle_root": str(packed), "dataset_dir": str(data)}
+        workflow = ConfigWorkflow(files(packed, *names), workflow_type=kind, init_id="none", **settings)
+        workflow.initialize()
+        assert workflow.check_properties() == []
+
+
+def test_the_network_fits_the_metadata(packed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    verify_net_in_out(
+        "network_def", meta_file=files(packed, "metadata"), config_file=files(packed, "inference"), device="cpu", any=2
+    )
+
+
+def test_training_goes_on_from_its_weights_and_replaces_them(
+    packed: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+    bundle = tmp_path / "bundle"
+    zipped = tmp_path / "again.zip"
+    pack_run(packed / "models", find_bundle("s_sam"), zipped, SHORT)
+    with zipfile.ZipFile(zipped) as archive:
+        archive.extractall(tmp_path)
+    (tmp_path / "again").rename(bundle)
+    assert relative(bundle) == FILES
+    before, base = sha256(bundle / "models/model.pt"), config_of_adapter(bundle)["base"]
+    assert before == sha256(packed / "models/model.pt") and base["checkpoint"] == "random"
+    ids = {"dataset_dir": str(data), "labels": ["Liver", "Spleen", "Kidneys", "Lesion"]}
+    with pytest.raises(SystemExit, match="does not fit the network"):
+        run_packed(bundle, "train", **ids)
+    assert sha256(bundle / "models/model.pt") == before
+    del ids["labels"]
+    run_packed(bundle, "train", **ids)
+    after = sha256(bundle / "models/model.pt")
+    assert after != before and after == sha256(bundle / "runs/latest/model.pt")
+    assert config_of_adapter(bundle)["base"] == base
+    assert config_of_adapter(bundle)["run"]["best"]["epoch"] in (1, 2)
+    frozen = [torch.load(folder / "models/model.pt", weights_only=True) for folder in (packed, bundle)]
+    name = "sam.prompt_encoder.no_mask_embed.weight"
+    assert torch.equal(frozen[0][name], frozen[1][name])
+    run_packed(bundle, "inference", dataset_dir=str(data / "images"), output_dir=str(tmp_path / "out"))
+    assert len(list((tmp_path / "out").rglob("*_seg.nii.gz"))) == 5
+
+
+def config_of_adapter(bundle: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((bundle / "models/adapter.json").read_text(encoding="utf-8"))
+    return content
+
+
+@pytest.mark.parametrize(
+    ("name", "overlay", "channels"),
+    [
+        ("balr_sam", "ct", {"0": "background", "1": "Liver", "2": "Spleen"}),
+        ("sam2_lora", "fundus_disc_cup", {"0": "Disc", "1": "Cup"}),
+    ],
+)
+def test_the_other_methods(name: str, overlay: str, channels: dict[str, str], tmp_path: Path) -> None:
+    ids = {**NANO, "variant": "hiera_nano" if name == "sam2_lora" else "vit_nano"}
+    ids |= {"labels": ["Liver", "Spleen"]} if overlay == "ct" else {}
+    pack_base(find_bundle(name), [overlay], tmp_path / "packed", ids)
+    pred = config(tmp_path / "packed", "metadata")["network_data_format"]["outputs"]["pred"]
+    assert pred["channel_def"] == channels and pred["num_channels"] == len(channels)
+    assert pred["spatial_shape"] == ([64, 64, "*"] if overlay == "ct" else [64, 64])
+    configs = {
+        "meta_file": files(tmp_path / "packed", "metadata"),
+        "config_file": files(tmp_path / "packed", "inference"),
+    }
+    verify_net_in_out("network_def", device="cpu", any=2, **configs)
+    assert source_of(tmp_path / "packed" / "models").name == name
+
+
+def test_what_cannot_be_packed_is_refused(packed: Path, tmp_path: Path) -> None:
+    source = find_bundle("s_sam")
+    with pytest.raises(SamAdaptError, match="is there already"):
+        pack_run(packed / "models", source, packed)
+    with pytest.raises(SamAdaptError, match=r"holds no adapter.json"):
+        pack_run(tmp_path, source, tmp_path / "new")
+    with pytest.raises(SamAdaptError, match="image_size=128: is decided by the run"):
+        pack_run(packed / "models", source, tmp_path / "new", {"image_size": 128})
+    with pytest.raises(SamAdaptError, match="epochs=3: is no id of this bundle; give one of"):
+        pack_base(source, ["ct"], tmp_path / "new", {"epochs": 3})
+    with pytest.raises(SamAdaptError, match="overlay='mri': is none of s_sam; give one of"):
+        pack_base(source, ["mri"], tmp_path / "new", NANO)
+    with pytest.raises(SamAdaptError, match="set='labels': has no value"):
+        parse_settings(["labels"])
+    assert list(tmp_path.iterdir()) == []
+    assert parse_settings(["labels=['A','B']", "checkpoint=random"]) == {"labels": ["A", "B"], "checkpoint": "random"}
