@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from monai_samadapt import __version__
-from monai_samadapt.commands import bundles, demo, embed_labels, merge, prepare, register, report, weights
+from monai_samadapt.commands import bundles, compare, demo, embed_labels, merge, prepare, register, report, weights
 from monai_samadapt.errors import find_error
 
-COMMANDS = (demo, weights, bundles, prepare, embed_labels, merge, register, report)
+COMMANDS = (demo, weights, bundles, prepare, embed_labels, compare, merge, register, report)
 
 
 def parser() -> argparse.ArgumentParser:

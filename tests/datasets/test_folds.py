@@ -29,7 +29,7 @@ def subjects(part: list[Item]) -> list[str]:
 
 def test_each_subject_is_tested_once_by_the_seed() -> None:
     folds = cross_validation(split(), 3, seed=0)
-    # sorted s0 … s6, shuffled by random.Random(0) into s4 s2 s1 s5 s0 s3 s6 and cut into 3, 2, 2
+    # sorted s0 … s6, shuffled by random.Random(0) into s4 s2 s1 s0 s5 s3 s6 and cut into 3, 2, 2
     assert [subjects(fold.test) for fold in folds] == [["s1", "s2", "s4"], ["s0", "s5"], ["s3", "s6"]]
     assert [[len(fold.section(name)) for name in SECTIONS] for fold in folds] == [[6, 2, 6], [8, 2, 4], [8, 2, 4]]
     for fold in folds:
@@ -83,3 +83,12 @@ def test_too_few_subjects_are_refused() -> None:
         cross_validation(split(), 0)
     with pytest.raises(SamAdaptError, match="leave_one_out="):
         leave_one_out({"a": split()})
+
+
+def test_folds_that_the_items_have_are_kept() -> None:
+    every = [{**item, "fold": "ab"[int(str(item["subject"])[1:]) % 2]} for item in items("a", 6)]
+    folds = cross_validation(Split(every, [], []), 2)
+    assert [subjects(fold.test) for fold in folds] == [["s0", "s2", "s4"], ["s1", "s3", "s5"]]
+    assert [[len(fold.training), len(fold.validation)] for fold in folds] == [[4, 2], [4, 2]]
+    with pytest.raises(SamAdaptError, match=r"folds=3: the items are in the folds \['a', 'b'\]"):
+        cross_validation(Split(every, [], []), 3)

@@ -34,9 +34,9 @@ class Fold:
 def cross_validation(split: Split, folds: int, seed: int = 0) -> list[Split]:
     """Divide all labelled items into folds, so that each is tested once and no subject is on two sides.
 
-    The sorted subjects are shuffled with ``seed`` and cut into ``folds`` parts as equal as can be; part k is the test of
-    fold k. Of the other subjects a fifth, at least one, validates (shuffled with ``seed + k``). One fold means the
-    data set's own split.
+    The sorted subjects are shuffled with ``seed`` and cut into ``folds`` parts as equal as can be; part k is the test
+    of fold k. Items that all have a ``fold`` are in the part it says instead. Of the other subjects a fifth, at least
+    one, validates (shuffled with ``seed + k``). One fold means the data set's own split.
 
     Args:
         split: of whose sections all labelled items are taken; they are in the folds in the same order.
@@ -44,7 +44,8 @@ def cross_validation(split: Split, folds: int, seed: int = 0) -> list[Split]:
         seed: of the shuffles.
 
     Raises:
-        SamAdaptError: for fewer subjects than folds, or than it takes to train, validate and test.
+        SamAdaptError: for fewer subjects than folds, or than it takes to train, validate and test; for another number
+            of folds than the items have.
     """
     if folds < 1:
         raise SamAdaptError("folds", folds, "is no number of folds", "give 1 (the datalist's own split), 2, 3, …")
@@ -55,9 +56,8 @@ def cross_validation(split: Split, folds: int, seed: int = 0) -> list[Split]:
     if subjects < max(folds, 3):
         problem = f"there are {subjects} subjects with a label"
         raise SamAdaptError("folds", folds, problem, "give fewer folds; at least 3 subjects are needed")
-    parts = split_by_subject(items, [1] * folds, seed)
     found = []
-    for number, test in enumerate(parts, 1):
+    for number, test in enumerate(_parts(items, folds, seed), 1):
         tested = {str(item["subject"]) for item in test}
         rest = [item for item in items if str(item["subject"]) not in tested]
         found.append(Split(*_held_out(rest, seed + number), test, split.labels, split.root))
@@ -109,6 +109,16 @@ def labelled(split: Split) -> list[Item]:
     return sorted(items, key=lambda item: str(item["image"]))
 
 
+def _parts(items: list[Item], folds: int, seed: int) -> list[list[Item]]:
+    """The parts that the items' own ``fold`` says, in the order of its values; else those of the seed."""
+    if not all("fold" in item for item in items):
+        return split_by_subject(items, [1] * folds, seed)
+    values = sorted({str(item["fold"]) for item in items})
+    if len(values) != folds:
+        raise SamAdaptError("folds", folds, f"the items are in the folds {values}", f"give {len(values)}, or 1")
+    return [[item for item in items if str(item["fold"]) == value] for value in values]
+
+
 def _held_out(items: list[Item], seed: int) -> tuple[list[Item], list[Item]]:
     training, validation = split_by_subject(items, (1 - VALIDATION_FRACTION, VALIDATION_FRACTION), seed)
     return training, validation
@@ -116,17 +126,15 @@ def _held_out(items: list[Item], seed: int) -> tuple[list[Item], list[Item]]:
 
 def _joined(parts: Mapping[str, Split]) -> Split:
     named = [_named(part, name, prefix=f"{name}: ") for name, part in parts.items()]
-    sections = {section: [item for part in named for item in part.section(section)] for section in SECTIONS}
-    return Split(**sections, labels=next(iter(parts.values())).labels)
+    training, validation, test = ([item for part in named for item in part.section(section)] for section in SECTIONS)
+    return Split(training, validation, test, named[0].labels)
 
 
 def _named(split: Split, dataset: str, prefix: str = "") -> Split:
     """Items that say which data set they are from."""
     check_subjects(split)
-    sections = {
-        section: [
-            {**item, "subject": f"{prefix}{item['subject']}", "dataset": dataset} for item in split.section(section)
-        ]
+    training, validation, test = (
+        [{**item, "subject": f"{prefix}{item['subject']}", "dataset": dataset} for item in split.section(section)]
         for section in SECTIONS
-    }
-    return Split(**sections, labels=split.labels, root=split.root)
+    )
+    return Split(training, validation, test, split.labels, split.root)
