@@ -118,7 +118,8 @@ def _notes(study: Study, cells: Sequence[Cell], entries: Sequence[Entry]) -> lis
     if len(study.methods) > 1:
         notes.append(
             "Tests: two-sided Wilcoxon signed rank over the n subjects (mean of their cases, no prompts), "
-            "Holm-corrected over the pairs of methods within a test set and metric; of n subjects the smallest p is 2 / 2^n."
+            "Holm-corrected over the pairs of methods within a test set and metric; of n subjects the smallest p is "
+            "2 / 2^n."
         )
     if study.folds > 1 or study.mode == "leave_one_out":
         notes.append(
