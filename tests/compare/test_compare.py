@@ -181,10 +181,10 @@ def test_other_settings_or_folds_need_another_folder(compared: Compared) -> None
     for changed, message in (
         ({"ids": ids}, r"max_epochs=3: .* was run with 12"),
         ({"seed": 1}, "seed=1: "),
-        ({"folds": 3}, "output=.*holds other folds"),
+        ({"folds": 3}, r"output=.*holds other folds"),
     ):
         (compared.folder / "other.json").write_text(json.dumps(study | changed))
         with pytest.raises(SamAdaptError, match=message):
             compare(read_study(compared.folder / "other.json"), compared.folder, "off")
-    with pytest.raises(SamAdaptError, match="holds no study.json"):
+    with pytest.raises(SamAdaptError, match=r"holds no study\.json"):
         comparison_report(compared.folder / "cells")

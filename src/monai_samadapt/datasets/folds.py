@@ -65,11 +65,10 @@ def cross_validation(split: Split, folds: int, seed: int = 0) -> list[Split]:
 
 
 def separate(splits: Mapping[str, Split], folds: int, seed: int = 0) -> list[Fold]:
-    """Each data set by itself: the folds of `cross_validation` of each."""
+    """Each data set by itself: the folds of `cross_validation` of each, the first ones of all sets first."""
+    parts = {name: cross_validation(split, folds, seed) for name, split in splits.items()}
     return [
-        Fold(name, number, _named(fold, name))
-        for name, split in splits.items()
-        for number, fold in enumerate(cross_validation(split, folds, seed), 1)
+        Fold(name, number + 1, _named(part[number], name)) for number in range(folds) for name, part in parts.items()
     ]
 
 
