@@ -36,13 +36,16 @@ def test_methods_own_ids_come_last() -> None:
     assert study.cell_ids("unet", fold())["learning_rate"] == 3e-3
 
 
-def test_labels_are_the_datalist_s_unless_given_or_in_the_overlay() -> None:
+def test_labels_are_the_datalist_s_unless_given_or_in_the_overlay(tmp_path: Path) -> None:
     def labels(data: DataSet) -> Any:
         return Study({"a": data}, {"s_sam": {}}).cell_ids("s_sam", fold(Polyp=1)).get("labels")
 
     assert labels(DataSet("/a")) == {"Polyp": 1}
     assert labels(SETS["a"]) == ["X"]
     assert labels(DataSet("/a", overlay="fundus_disc_cup")) is None
+    own = tmp_path / "settings.json"  # as written by samadapt prepare
+    own.write_text(json.dumps({"modality": "image2d", "labels": {"Polyp": 255}}))
+    assert labels(DataSet("/a", overlay=str(own))) is None
 
 
 @pytest.mark.parametrize("name", METHODS)

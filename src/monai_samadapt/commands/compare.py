@@ -27,7 +27,9 @@ def register(commands: Any) -> None:
         "--dataset_dir", action="append", default=[], help="folder of a data set; repeat it for several"
     )
     parser.add_argument("--datalist", action="append", default=[], help="datalist of a data set; repeat it for several")
-    parser.add_argument("--overlay", default="image2d", help="ct, image2d, fundus_vessel, fundus_disc, fundus_disc_cup")
+    parser.add_argument(
+        "--overlay", default="image2d", help="ct, image2d, fundus_vessel, fundus_disc, …, or a JSON file"
+    )
     parser.add_argument(
         "--methods", nargs="+", help=f"columns, by default {' '.join(METHODS)}; also full_sam full_sam2"
     )
@@ -94,6 +96,7 @@ def data_sets(folders: Sequence[str], datalists: Sequence[str], overlay: str) ->
         raise SamAdaptError("datalist", list(datalists), problem, "give one for each, or one folder for all")
     lists: list[str | None] = [*datalists] or [None] * len(folders)
     roots = [*folders] if len(folders) == len(lists) else [*folders] * len(lists)
+    overlay = str(Path(overlay).resolve()) if overlay.endswith(".json") else overlay
     found: dict[str, Any] = {}
     for index, datalist in enumerate(lists):
         root = roots[index] if roots else str(Path(str(datalist)).resolve().parent)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from monai_samadapt.bundle_folders import find_bundle
-from monai_samadapt.compare.methods import find_method, known_ids
+from monai_samadapt.compare.methods import find_method, known_ids, overlay_file
 from monai_samadapt.compare.study import Study
 from monai_samadapt.datasets.folds import Fold
 from monai_samadapt.errors import SamAdaptError
@@ -105,7 +105,8 @@ def _run(cell: Cell, configs: list[str], settings: Mapping[str, Any], known: set
     from monai.bundle import run
 
     ids = {key: value for key, value in cell.ids.items() if key in known or key == "network_def"}
-    files = [str(cell.bundle / "configs" / f"{name}.json") for name in (*configs, cell.overlay)]
+    files = [str(cell.bundle / "configs" / f"{name}.json") for name in configs]
+    files.append(str(overlay_file(cell.bundle, cell.overlay)))
     own = {"bundle_root": str(cell.bundle), "output_dir": str(cell.folder), **cell.tracking, **settings}
     run(config_file=files, **{"logging_file": False, **json_value(ids), **own})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from monai_samadapt.bundle_folders import find_bundle
@@ -66,6 +67,19 @@ def find_method(name: str, ids: Mapping[str, Any]) -> Method:
         remedy = f"give one of {', '.join(METHODS)}, or a name of your own with its method (--set NAME.method=s_sam)"
         raise SamAdaptError("methods", kind, "is no method", remedy)
     return METHODS[kind]
+
+
+def overlay_file(bundle: Path, overlay: str) -> Path:
+    """The configuration of a modality: the bundle's of that name, or a JSON file of the user's.
+
+    Raises:
+        SamAdaptError: when there is none.
+    """
+    path = Path(overlay) if overlay.endswith(".json") else bundle / "configs" / f"{overlay}.json"
+    if not path.is_file():
+        problem = f"is no configuration of {bundle.name}"
+        raise SamAdaptError("overlay", overlay, problem, "give e.g. ct, image2d, fundus_disc, or a JSON file")
+    return path
 
 
 def known_ids(bundle: str) -> tuple[set[str], set[str]]:

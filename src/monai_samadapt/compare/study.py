@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from monai_samadapt.bundle_folders import find_bundle
-from monai_samadapt.compare.methods import check_ids, find_method
+from monai_samadapt.compare.methods import check_ids, find_method, overlay_file
 from monai_samadapt.datasets import Split, read_split
 from monai_samadapt.datasets.folds import Fold, leave_one_out, pooled, separate
 from monai_samadapt.errors import SamAdaptError
@@ -25,7 +25,7 @@ class DataSet:
 
     Attributes:
         dataset_dir, datalist: as for the bundles.
-        overlay: configuration of the modality: ``ct``, ``image2d``, ``fundus_vessel``, ``fundus_disc``, …
+        overlay: configuration of the modality, ``ct``, ``image2d``, ``fundus_vessel``, ``fundus_disc``, …; or a JSON file.
         ids: of the data, as ``labels``.
     """
 
@@ -95,12 +95,8 @@ class Study:
 
 
 def _labels(split: Split, overlay: str, bundle: str) -> dict[str, Any]:
-    path = find_bundle(bundle) / "configs" / f"{overlay}.json"
-    if not path.is_file():
-        raise SamAdaptError(
-            "overlay", overlay, f"is no configuration of {bundle}", "give e.g. ct, image2d, fundus_disc"
-        )
-    return {} if not split.labels or "labels" in json.loads(path.read_text()) else {"labels": split.labels}
+    given = "labels" in json.loads(overlay_file(find_bundle(bundle), overlay).read_text())
+    return {} if given or not split.labels else {"labels": split.labels}
 
 
 def read_study(path: Path) -> Study:
@@ -122,9 +118,15 @@ def read_study(path: Path) -> Study:
         _check_keys(data, SET_KEYS, path)
         if "dataset_dir" not in data:
             raise SamAdaptError("study", str(path), f"the set {name} has no dataset_dir", "give its folder")
-        sets[name] = DataSet(**{**data, "dataset_dir": str(path.resolve().parent / data["dataset_dir"])})
+        sets[name] = _placed(DataSet(**data), path.resolve().parent)
     methods = content.pop("methods", {})
     return Study(sets, {name: {} for name in methods} if isinstance(methods, list) else methods, **content)
+
+
+def _placed(data: DataSet, folder: Path) -> DataSet:
+    """A data set whose paths were relative to ``folder``."""
+    overlay = str(folder / data.overlay) if data.overlay.endswith(".json") else data.overlay
+    return replace(data, dataset_dir=str(folder / data.dataset_dir), overlay=overlay)
 
 
 def _check_keys(found: Any, known: tuple[str, ...], path: Path) -> None:
