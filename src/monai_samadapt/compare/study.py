@@ -101,7 +101,7 @@ def _labels(split: Split, overlay: str, bundle: str) -> dict[str, Any]:
 
 def read_study(path: Path) -> Study:
     """Read a study from JSON: ``{"sets": {NAME: {"dataset_dir", "datalist", "overlay", "ids"}}, "methods": {NAME:
-    {ids}}, "mode", "folds", "seed", "ids"}``; paths are relative to the file.
+    {ids}}, "mode", "folds", "seed", "ids"}``; folders are relative to the file.
 
     Raises:
         SamAdaptError: when it cannot be read or has other keys.
