@@ -7,10 +7,22 @@ import sys
 from collections.abc import Sequence
 
 from monai_samadapt import __version__
-from monai_samadapt.commands import bundles, demo, embed_labels, merge, pack, prepare, register, report, serve, weights
+from monai_samadapt.commands import (
+    bundles,
+    compare,
+    demo,
+    embed_labels,
+    merge,
+    pack,
+    prepare,
+    register,
+    report,
+    serve,
+    weights,
+)
 from monai_samadapt.errors import find_error
 
-COMMANDS = (demo, weights, bundles, prepare, embed_labels, merge, register, report, pack, serve)
+COMMANDS = (demo, weights, bundles, prepare, embed_labels, compare, report, merge, register, pack, serve)
 
 
 def parser() -> argparse.ArgumentParser:

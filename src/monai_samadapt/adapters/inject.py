@@ -27,11 +27,11 @@ class Adapters:
     """The adapter layers of one model, by module name.
 
     Attributes:
-        config: what was injected.
+        config: what was injected; None where nothing was.
         layers: module name to layer, in the order of ``config.targets``.
     """
 
-    def __init__(self, config: AdapterConfig, layers: dict[str, AdapterLayer]) -> None:
+    def __init__(self, config: AdapterConfig | None, layers: dict[str, AdapterLayer]) -> None:
         self.config, self.layers = config, layers
 
     def parameters(self) -> dict[str, nn.Parameter]:

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from monai_samadapt.bundle_folders import bundles_folder, find_bundle
 from monai_samadapt.errors import SamAdaptError
 
 
@@ -30,23 +31,3 @@ def run(options: argparse.Namespace) -> None:
         raise SamAdaptError("folder", str(options.folder), "missing or already there", "give the name of a new folder")
     shutil.copytree(find_bundle(options.name), options.folder)
     print(f"copied to {options.folder}")
-
-
-def bundles_folder() -> Path:
-    """The folder of the bundles: in a checkout beside ``src``, in an installed wheel inside the package."""
-    package = Path(__file__).resolve().parents[1]
-    checkout = package.parents[1] / "bundles"
-    return checkout if checkout.is_dir() else package / "bundles"
-
-
-def find_bundle(name: str) -> Path:
-    """The folder of one bundle.
-
-    Raises:
-        SamAdaptError: when there is none of that name.
-    """
-    folder = bundles_folder()
-    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    if name not in names:
-        raise SamAdaptError("bundle", name, "no such bundle", f"choose one of {', '.join(names)}")
-    return folder / name

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_samadapt.backbones.registry import REGISTRY
-from monai_samadapt.commands.bundles import find_bundle
+from monai_samadapt.bundle_folders import find_bundle
 from monai_samadapt.commands.run_bundle import run_bundle
 from monai_samadapt.datasets.procedural import write_demo_dataset
 from monai_samadapt.errors import SamAdaptError

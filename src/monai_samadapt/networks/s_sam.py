@@ -15,14 +15,13 @@ from monai_samadapt.adapters.svd_factors import factorise_all
 from monai_samadapt.backbones import build_sam
 from monai_samadapt.backbones.download import cache_folder
 from monai_samadapt.labels import Labels, LabelSpec
-from monai_samadapt.networks.base import SegmentationNetwork, with_background
-from monai_samadapt.networks.decode import check_label_ids, decode_masks, encode_prompts, upsample
 from monai_samadapt.networks.label_embeddings import EMBEDDING_DIM, OWN_EMBEDDINGS, label_embeddings
+from monai_samadapt.networks.prompted import PromptedSam
 from monai_samadapt.networks.text_affine import TextAffineLayer
 from monai_samadapt.networks.trained import named
 
 
-class SSam(SegmentationNetwork):
+class SSam(PromptedSam):
     """SAM with trained singular values and one prompt token per label.
 
     Trained are the scale and shift of the singular values of every encoder block's ``qkv``, ``proj``, ``lin1`` and
@@ -108,49 +107,9 @@ class SSam(SegmentationNetwork):
             dim = self.sam.mask_decoder.transformer_dim
             self.text_affine = TextAffineLayer(EMBEDDING_DIM, dim, len(names), text_norm)
 
-    def encode(self, image: Tensor) -> Tensor:
-        """The image embedding (B, C, S/16, S/16) of images (B, 3, S, S)."""
-        embedding: Tensor = self.sam.image_encoder(image)
-        return embedding
-
-    def decode(
-        self,
-        features: Tensor,
-        points: Tensor | None = None,
-        point_labels: Tensor | None = None,
-        boxes: Tensor | None = None,
-        label_ids: Tensor | None = None,
-    ) -> Tensor:
-        """Segment from image embeddings.
-
-        Without prompts every label (or those of ``label_ids``) gets a channel, after the background when labels are
-        exclusive. With prompts every prompt gets one, and ``label_ids`` (P,) may name the label each is for.
-        """
-        if points is None and boxes is None:
-            logits = self._decode(features, self.label_prompts(features.shape[0], label_ids))
-            return with_background(logits, self.label_spec)
-        sparse = encode_prompts(self.sam.prompt_encoder, points, point_labels, boxes)
-        if label_ids is not None:
-            check_label_ids(label_ids, sparse.shape[1])
-            sparse = torch.cat([sparse, self.label_prompts(features.shape[0], label_ids)], dim=2)
-        return self._decode(features, sparse)
-
-    def _decode(self, image_embedding: Tensor, sparse_prompts: Tensor) -> Tensor:
-        return upsample(decode_masks(self.sam, image_embedding, sparse_prompts), self.image_size)
-
     def label_tokens(self) -> Tensor:
         """The prompt token of each label, (K, C)."""
         return self.text_affine(self.label_embeddings)
-
-    def prompt_tokens(self) -> dict[str, Tensor]:
-        """The label tokens by label name."""
-        return dict(zip(self.label_spec.names, self.label_tokens(), strict=True))
-
-    def label_prompts(self, batch: int, label_ids: Tensor | None = None) -> Tensor:
-        """The labels' tokens as sparse prompts (B, L, 1, C)."""
-        tokens = self.label_tokens()
-        tokens = tokens if label_ids is None else tokens[label_ids]
-        return tokens[None, :, None].expand(batch, -1, -1, -1)
 
     def trainable_parts(self) -> dict[str, dict[str, nn.Parameter]]:
         """The explicit list of S-SAM: singular values, norms, positions, text affine layer."""

@@ -6,20 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from monai_samadapt.adapters import LoRAConfig, inject
 from monai_samadapt.adapters.report import freeze_except
 from monai_samadapt.backbones import build_sam2, sam2_variant
-from monai_samadapt.backbones.sam2_encoder import Sam2Features, encode_still
 from monai_samadapt.labels import Labels, LabelSpec
-from monai_samadapt.networks.base import SegmentationNetwork, with_background
-from monai_samadapt.networks.decode import check_label_ids, upsample
-from monai_samadapt.networks.decode_sam2 import decode_masks_sam2, encode_prompts_sam2, no_prompt
+from monai_samadapt.networks.prompted import PromptedSam2
 from monai_samadapt.networks.sam2_targets import decoder_targets, default_rank, encoder_targets
 
 
-class Sam2LoRA(SegmentationNetwork):
+class Sam2LoRA(PromptedSam2):
     """SAM2 with low-rank adapters on the attention of its encoder and of its mask decoder; all else is frozen.
 
     ``y = W x + alpha / r B A x`` with A drawn from N(0, 1/r), B = 0, dropout on the input of A. One mask is decoded for
@@ -45,7 +42,6 @@ class Sam2LoRA(SegmentationNetwork):
     """
 
     method = "sam2_lora"
-    family = "sam2"
 
     def __init__(
         self,
@@ -87,7 +83,7 @@ class Sam2LoRA(SegmentationNetwork):
             torch.manual_seed(seed)
             config = LoRAConfig(targets, rank=rank, alpha=alpha, dropout=dropout, init="gaussian")
             self.adapters = inject(self.sam, config)
-            self.label_tokens = self._draw_label_tokens()
+            self.label_tokens = self.draw_label_tokens()
         freeze_except(self, self.trainable_parameters())
         self.set_execution(activation_checkpointing, compile_blocks)
         self.weights_loaded = checkpoint is not None
@@ -96,81 +92,6 @@ class Sam2LoRA(SegmentationNetwork):
     def rebuild(cls, settings: dict[str, Any], checkpoint: str) -> Sam2LoRA:
         """Build from settings and base weights."""
         return cls(**settings, checkpoint=checkpoint)
-
-    def _draw_label_tokens(self) -> nn.Parameter | None:
-        """(K, C), as large as SAM2's own prompt tokens; None for one label."""
-        labels = self.label_spec.num_labels
-        return nn.Parameter(torch.randn(labels, self.sam.hidden_dim)) if labels > 1 else None
-
-    @property
-    def encoder(self) -> Any:
-        """The Hiera trunk."""
-        return self.sam.image_encoder.trunk
-
-    def forward(
-        self,
-        image: Tensor,
-        points: Tensor | None = None,
-        point_labels: Tensor | None = None,
-        boxes: Tensor | None = None,
-        label_ids: Tensor | None = None,
-        with_quality: bool = False,
-    ) -> Any:
-        """Segment; ``with_quality`` gives (logits, predicted IoU (B, P)) for images (B, 3, S, S), for the loss."""
-        if with_quality:
-            return self._decode(self.encode(image), points, point_labels, boxes, label_ids)
-        return super().forward(image, points, point_labels, boxes, label_ids)
-
-    def encode(self, image: Tensor) -> Sam2Features:
-        """The image embedding and the finer features of images (B, 3, S, S)."""
-        return encode_still(self.sam, image)
-
-    def decode(
-        self,
-        features: Sam2Features,
-        points: Tensor | None = None,
-        point_labels: Tensor | None = None,
-        boxes: Tensor | None = None,
-        label_ids: Tensor | None = None,
-    ) -> Tensor:
-        """Segment from features.
-
-        Without prompts every label (or those of ``label_ids``) gets a channel, after the background when labels are
-        exclusive. With prompts every prompt gets one, and ``label_ids`` (P,) may name the label each is for.
-        """
-        logits, _ = self._decode(features, points, point_labels, boxes, label_ids)
-        return with_background(logits, self.label_spec) if points is None and boxes is None else logits
-
-    def _decode(
-        self,
-        features: Sam2Features,
-        points: Tensor | None,
-        point_labels: Tensor | None,
-        boxes: Tensor | None,
-        label_ids: Tensor | None,
-    ) -> tuple[Tensor, Tensor]:
-        """Logits (B, P, S, S) and predicted IoU (B, P)."""
-        embedding = features.embedding
-        if points is None and boxes is None:
-            label_ids = self._all_labels(embedding.device) if label_ids is None else label_ids
-            points, point_labels = no_prompt(embedding.shape[0], len(label_ids), embedding.device)
-        sparse = encode_prompts_sam2(self.sam, points, point_labels, boxes)
-        if label_ids is not None:
-            check_label_ids(label_ids, sparse.shape[1])
-            if self.label_tokens is not None:
-                named = self.label_tokens[label_ids][None, :, None].expand(sparse.shape[0], -1, -1, -1)
-                sparse = torch.cat([sparse, named], dim=2)
-        low_res, quality = decode_masks_sam2(self.sam, features, sparse)
-        return upsample(low_res, self.image_size), quality.float()
-
-    def _all_labels(self, device: torch.device) -> Tensor:
-        return torch.arange(self.label_spec.num_labels, device=device)
-
-    def prompt_tokens(self) -> dict[str, Tensor]:
-        """The label tokens by label name; none for one label."""
-        if self.label_tokens is None:
-            return {}
-        return dict(zip(self.label_spec.names, self.label_tokens, strict=True))
 
     def trainable_parts(self) -> dict[str, dict[str, nn.Parameter]]:
         """The explicit list of SAM2LoRA: A and B of every adapted linear, and the label tokens."""

@@ -38,11 +38,20 @@ class RunLog:
         output_dir: folder of the training run, whose record is read and written.
         name: name of a new run.
         go_on: go on with the run of the record, where it is on this server.
+        tags: of a new run.
     """
 
-    def __init__(self, uri: str, experiment: str, output_dir: str | os.PathLike[str], name: str, go_on: bool) -> None:
+    def __init__(
+        self,
+        uri: str,
+        experiment: str,
+        output_dir: str | os.PathLike[str],
+        name: str,
+        go_on: bool,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
         self.uri, self.experiment, self.output_dir, self.name = uri, experiment, Path(output_dir), name
-        self.go_on = go_on
+        self.go_on, self.tags = go_on, dict(tags or {})
         self.run: Run | None = None
         self.created = False
         self._client: MlflowClient | None = None
@@ -129,7 +138,8 @@ class RunLog:
         self.run = find_run(self.client, record.get("run_id"))
         if self.run is None:
             experiment = experiment_id(self.client, self.uri, self.experiment)
-            self.run, self.created = self.client.create_run(experiment, run_name=self.name), True
+            self.run = self.client.create_run(experiment, run_name=self.name, tags=self.tags)
+            self.created = True
             write_record(self.output_dir, self.uri, self.experiment, self.run_id)
 
     def _parameters(self, values: Mapping[str, str]) -> None:
