@@ -2,6 +2,7 @@
 
 from monai_samadapt.engines.artefacts import load_model
 from monai_samadapt.engines.clip import ClipGradients
+from monai_samadapt.engines.distributed import SharedCacheDataset, distribute
 from monai_samadapt.engines.finite import NonFiniteLoss
 from monai_samadapt.engines.optim import adamw, amp_dtype, warmup_polynomial
 from monai_samadapt.engines.preflight import data_spec, items, preflight_inference, preflight_training, save_split
@@ -10,18 +11,24 @@ from monai_samadapt.engines.prompt_items import per_mode, prompted
 from monai_samadapt.engines.prompting import PromptedBatch
 from monai_samadapt.engines.run import TrainingRun
 from monai_samadapt.engines.seeds import set_seed
+from monai_samadapt.processes import default_device, join_processes, leave_processes
 
 __all__ = [
     "ClipGradients",
     "NonFiniteLoss",
     "PromptedBatch",
+    "SharedCacheDataset",
     "TrainingRun",
     "adamw",
     "amp_dtype",
     "data_spec",
+    "default_device",
+    "distribute",
     "execute",
     "items",
+    "join_processes",
     "keep_on_host",
+    "leave_processes",
     "load_model",
     "per_mode",
     "preflight_inference",

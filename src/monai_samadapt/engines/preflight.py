@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
+
 from monai_samadapt.datasets import inference_items, load_datalist, read_split, write_split
 from monai_samadapt.engines.artefacts import DESCRIPTION
 from monai_samadapt.engines.checks import (
@@ -24,6 +26,7 @@ from monai_samadapt.engines.optim import amp_dtype as find_amp_dtype
 from monai_samadapt.engines.prompt_items import check_prompts
 from monai_samadapt.errors import SamAdaptError, exits_in_one_line
 from monai_samadapt.networks.label_embeddings import label_embeddings
+from monai_samadapt.processes import agreed, check_alone
 from monai_samadapt.transforms import DataSpec
 
 
@@ -40,7 +43,7 @@ def items(dataset_dir: str, datalist: str | None, section: str, seed: int = 0) -
 @exits_in_one_line
 def save_split(dataset_dir: str, datalist: str | None, output_dir: str, seed: int) -> None:
     """Write the split a run uses to ``datalist.json`` of its output folder, where it comes from ``dataset_dir``."""
-    if Path(dataset_dir).exists():
+    if idist.get_rank() == 0 and Path(dataset_dir).exists():
         write_split(read_split(dataset_dir, datalist, seed), Path(output_dir) / "datalist.json")
 
 
@@ -53,6 +56,7 @@ def data_spec(**settings: Any) -> DataSpec:
     return spec
 
 
+@agreed
 @exits_in_one_line
 def preflight_training(
     training: Items,
@@ -87,6 +91,7 @@ def preflight_training(
         rank: must be None for methods without a rank.
         sam2_version: id of that name, for SAM2.
     """
+    check_alone()
     check_device(device)
     check_path("output_dir", output_dir)
     if rank is not None:
@@ -105,6 +110,7 @@ def preflight_training(
     check_items([*training, *validation], spec, Path(output_dir) / "preflight.json")
 
 
+@agreed
 @exits_in_one_line
 def preflight_inference(
     inputs: Items, spec: DataSpec, network: str, model_file: str, variant: str, output_dir: str, device: str

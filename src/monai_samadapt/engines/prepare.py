@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import ignite.distributed as idist
 import torch
 from monai.engines.workflow import Workflow
 from monai.utils import convert_to_tensor
 from torch import Tensor
 
-from monai_samadapt.errors import exits_in_one_line
+from monai_samadapt.errors import SamAdaptError, exits_in_one_line
+from monai_samadapt.processes import grouped
+
+LOST = re.compile("closed by peer|reset by peer|connection refused|timed out|timeout|broken pipe|NCCL", re.IGNORECASE)
+"""What gloo and NCCL say when another process is gone."""
 
 
 def prepare_batch(
@@ -43,5 +49,16 @@ def prompt_keywords(points: Tensor, point_labels: Tensor) -> dict[str, Tensor]:
 
 @exits_in_one_line
 def execute(engine: Workflow) -> None:
-    """Run an engine; a file or setting found wrong on the way ends the run in one line."""
-    engine.run()
+    """Run an engine; what goes wrong on the way and can be named ends the run in one line.
+
+    Raises:
+        SamAdaptError: for a wrong file or setting, or when another process of the run has ended.
+    """
+    try:
+        engine.run()
+    except RuntimeError as error:
+        if grouped() and LOST.search(str(error)):
+            problem = "another process of the run has ended or does not answer"
+            remedy = "read its message; resume true goes on after the last epoch saved"
+            raise SamAdaptError("processes", idist.get_world_size(), problem, remedy) from error
+        raise

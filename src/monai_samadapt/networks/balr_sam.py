@@ -169,6 +169,15 @@ class BALRSam(SegmentationNetwork):
             parts["detail network"] = named("detail", self.detail)
         return parts
 
+    def unreached_parameters(self) -> set[str]:
+        """The quality head, and with one label the hypernetworks of SAM's three other masks: 552,036 values."""
+        decoder, prefix = self.sam.mask_decoder, "sam.mask_decoder"
+        names = set(named(f"{prefix}.iou_prediction_head", decoder.iou_prediction_head))
+        if self.single:
+            for index, hypernetwork in enumerate(decoder.output_hypernetworks_mlps[1:], start=1):
+                names |= set(named(f"{prefix}.output_hypernetworks_mlps.{index}", hypernetwork))
+        return names & set(self.trainable_parameters())
+
     def start_report(self) -> str:
         """What is trained, and how far the cut attentions are from SAM's."""
         errors = ", ".join(f"{name.removeprefix('transformer.')} {e:.3f}" for name, e in self.truncation_errors.items())
