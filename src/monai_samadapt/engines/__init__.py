@@ -1,6 +1,7 @@
 """What the bundles' engines need beside MONAI's own parts."""
 
 from monai_samadapt.engines.artefacts import load_model
+from monai_samadapt.engines.cases import own_cases
 from monai_samadapt.engines.clip import ClipGradients
 from monai_samadapt.engines.distributed import SharedCacheDataset, distribute
 from monai_samadapt.engines.finite import NonFiniteLoss
@@ -30,6 +31,7 @@ __all__ = [
     "keep_on_host",
     "leave_processes",
     "load_model",
+    "own_cases",
     "per_mode",
     "preflight_inference",
     "preflight_training",

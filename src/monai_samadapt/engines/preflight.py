@@ -122,8 +122,6 @@ def preflight_inference(
     check_path("model_file", model_file)
     if not Path(model_file).is_file():
         raise SamAdaptError("model_file", model_file, "no such file", "train first, or give the model.pt of a run")
-    if not inputs:
-        raise SamAdaptError("dataset_dir", "", "no cases found", "give a folder of images, or a datalist")
     check_settings(spec, Path(model_file).parent / DESCRIPTION)
     check_prompts(inputs, spec)
     check_items(inputs, spec)

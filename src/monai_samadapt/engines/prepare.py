@@ -54,6 +54,8 @@ def execute(engine: Workflow) -> None:
     Raises:
         SamAdaptError: for a wrong file or setting, or when another process of the run has ended.
     """
+    if engine.state.epoch_length == 0:  # all cases are done, or others' to do
+        return
     try:
         engine.run()
     except RuntimeError as error:
