@@ -79,7 +79,7 @@ def leave_processes() -> None:
     """Wait for the others and leave."""
     if dist.is_initialized():
         dist.barrier()
-        dist.destroy_process_group()
+        idist.finalize()  # ignite forgets the group too
 
 
 def check_alone() -> None:

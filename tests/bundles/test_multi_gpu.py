@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 import pytest
 import torch
 import torch.distributed as dist
@@ -113,7 +114,7 @@ def group() -> Iterator[None]:
     """A group of this process alone."""
     dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
     yield
-    dist.destroy_process_group()
+    idist.finalize()
 
 
 def history(folder: Path, *names: str) -> torch.Tensor:

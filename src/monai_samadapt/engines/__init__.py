@@ -6,6 +6,7 @@ from monai_samadapt.engines.clip import ClipGradients
 from monai_samadapt.engines.distributed import SharedCacheDataset, distribute
 from monai_samadapt.engines.finite import NonFiniteLoss
 from monai_samadapt.engines.optim import adamw, amp_dtype, warmup_polynomial
+from monai_samadapt.engines.prefix import fixed_copies, with_prefix
 from monai_samadapt.engines.preflight import data_spec, items, preflight_inference, preflight_training, save_split
 from monai_samadapt.engines.prepare import execute, keep_on_host, prepare_batch
 from monai_samadapt.engines.prompt_items import per_mode, prompted
@@ -26,6 +27,7 @@ __all__ = [
     "default_device",
     "distribute",
     "execute",
+    "fixed_copies",
     "items",
     "join_processes",
     "keep_on_host",
@@ -40,4 +42,5 @@ __all__ = [
     "save_split",
     "set_seed",
     "warmup_polynomial",
+    "with_prefix",
 ]

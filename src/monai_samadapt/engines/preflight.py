@@ -25,6 +25,7 @@ from monai_samadapt.engines.memory import check_memory
 from monai_samadapt.engines.optim import amp_dtype as find_amp_dtype
 from monai_samadapt.engines.prompt_items import check_prompts
 from monai_samadapt.errors import SamAdaptError, exits_in_one_line
+from monai_samadapt.networks.base import check_block
 from monai_samadapt.networks.label_embeddings import label_embeddings
 from monai_samadapt.processes import agreed, check_alone
 from monai_samadapt.transforms import DataSpec
@@ -74,6 +75,7 @@ def preflight_training(
     amp_dtype: str = "bfloat16",
     rank: int | None = None,
     sam2_version: str = "2.1",
+    adapt_from_block: int = 0,
 ) -> None:
     """Check everything a training run rests on.
 
@@ -90,6 +92,7 @@ def preflight_training(
         amp_dtype: id of that name.
         rank: must be None for methods without a rank.
         sam2_version: id of that name, for SAM2.
+        adapt_from_block: id of that name.
     """
     check_alone()
     check_device(device)
@@ -99,6 +102,7 @@ def preflight_training(
     find_amp_dtype(amp_dtype)
     check_counts(counts)
     check_network(variant, spec.image_size, network)
+    check_block(variant, adapt_from_block)
     label_embeddings(embeddings, spec.label_spec.names)
     check_base(checkpoint, variant, sam2_version)
     if not training:

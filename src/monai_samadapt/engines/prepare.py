@@ -11,6 +11,7 @@ from monai.engines.workflow import Workflow
 from monai.utils import convert_to_tensor
 from torch import Tensor
 
+from monai_samadapt.engines.exhausted import exhausted, is_exhausted
 from monai_samadapt.errors import SamAdaptError, exits_in_one_line
 from monai_samadapt.processes import grouped
 
@@ -52,13 +53,15 @@ def execute(engine: Workflow) -> None:
     """Run an engine; what goes wrong on the way and can be named ends the run in one line.
 
     Raises:
-        SamAdaptError: for a wrong file or setting, or when another process of the run has ended.
+        SamAdaptError: for a wrong file or setting, too little memory, or when another process of the run has ended.
     """
     if engine.state.epoch_length == 0:  # all cases are done, or others' to do
         return
     try:
         engine.run()
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
+        if is_exhausted(error):
+            raise exhausted(engine) from error
         if grouped() and LOST.search(str(error)):
             problem = "another process of the run has ended or does not answer"
             remedy = "read its message; resume true goes on after the last epoch saved"

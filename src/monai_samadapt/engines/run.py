@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,8 @@ class TrainingRun:
 
     def start(self, engine: Engine) -> None:
         """Print what is trained, and restore the last checkpoint when asked."""
+        if getattr(engine, "accumulation_steps", 1) > 1:  # the schedule goes on with every batch
+            warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
         _say(self.network.start_report())
         idist.barrier()  # no process is writing any more
         if idist.get_rank() == 0:
