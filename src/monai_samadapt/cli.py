@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from monai_samadapt import __version__
-from monai_samadapt.commands import bundles, demo, embed_labels, merge, register, weights
+from monai_samadapt.commands import bundles, demo, doctor, embed_labels, merge, register, weights
 from monai_samadapt.errors import find_error
 
-COMMANDS = (demo, weights, bundles, embed_labels, merge, register)
+COMMANDS = (demo, doctor, weights, bundles, embed_labels, merge, register)
 
 
 def parser() -> argparse.ArgumentParser:

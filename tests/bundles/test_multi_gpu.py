@@ -68,6 +68,9 @@ def server() -> Any:
     """Processes forked from one that has imported everything already."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOAD)
+    warm = context.Process(target=len, args=("",))  # the imports must not count as hanging
+    warm.start()
+    warm.join()
     return context
 
 
