@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+QUIET = ("quic", "gpu", "background-networking", "component-update", "sync", "extensions", "dev-shm-usage")
 
 
 def pytest_configure() -> None:
@@ -42,3 +48,19 @@ def sample_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real samples at {folder}: set SAMADAPT_DATA to the folder that holds them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], tuple[str, list[str]]]:
+    """A headless Chromium: it renders a page, and gives its document and what was written to the console."""
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip("no Chromium here (apt-get install chromium): pages are not rendered")
+
+    def render(page: Path) -> tuple[str, list[str]]:
+        command = [program, "--headless", "--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in QUIET)]
+        command += [f"--user-data-dir={tmp_path_factory.mktemp('profile')}", "--enable-logging=stderr", "--dump-dom"]
+        done = subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=120, check=True)
+        return done.stdout, re.findall(r"CONSOLE.*", done.stderr)
+
+    return render

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from monai_samadapt import __version__
-from monai_samadapt.commands import bundles, demo, doctor, embed_labels, merge, register, weights
+from monai_samadapt.commands import bundles, demo, doctor, embed_labels, merge, prepare, register, report, weights
 from monai_samadapt.errors import find_error
 
-COMMANDS = (demo, doctor, weights, bundles, embed_labels, merge, register)
+COMMANDS = (demo, doctor, weights, bundles, prepare, embed_labels, merge, register, report)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_IN_TRACEBACK = re.compile(r"^[\w.]*SamAdaptError: (\w+)=(.*?): (.*); (.*)$", re.MULTILINE)
 
 
 def error_line(key: str, value: object, problem: str, remedy: str) -> str:
@@ -41,11 +44,25 @@ class OneLineExit(SystemExit):
         super().__init__(str(error))
 
 
+class _Shown(str):
+    """A value of which only the text it is shown by is known."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 def find_error(error: BaseException | None) -> SamAdaptError | None:
-    """Find the one-line error at the root of an exception that other libraries have wrapped."""
+    """Find the one-line error at the root of an exception that other libraries have wrapped.
+
+    What a worker process of a DataLoader raised arrives as a RuntimeError with the worker's traceback as its text; the
+    error is read from there, its value as the text it is shown by.
+    """
     while error is not None:
         if isinstance(error, SamAdaptError):
             return error
+        if isinstance(error, RuntimeError) and (found := _IN_TRACEBACK.findall(str(error))):
+            key, value, problem, remedy = found[-1]
+            return SamAdaptError(key, _Shown(value), problem, remedy)
         error = error.__cause__ or error.__context__
     return None
 

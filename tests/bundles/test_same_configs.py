@@ -17,6 +17,16 @@ OWN = {
     "train": {"network_def", "loss", "optimizer", "lr_scheduler", "prompted_batch"},
     "inference": {"network_def"},
 }
+# what one command may set for every method
+COMMON = {
+    *("dataset_dir", "datalist", "output_dir", "modality", "labels", "overlapping", "nested", "variant", "image_size"),
+    *("channels", "crop", "window", "spacing", "neighbours", "rank", "amp", "amp_dtype", "device", "slice_batch"),
+}
+TRAINING = {
+    *("checkpoint", "batch_size", "samples_per_volume", "max_epochs", "val_interval", "early_stop_patience", "seed"),
+    *("learning_rate", "cache_rate", "num_workers", "activation_checkpointing", "compile", "resume"),
+    *("tracking_uri", "experiment"),
+}
 DEFAULTS = {"checkpoint", "variant", "image_size", "batch_size", "learning_rate", "rank"}
 
 
@@ -40,6 +50,12 @@ def test_ids_of_data_and_run_are_the_same(bundle: str, name: str) -> None:
     for key in shared:
         assert key in other, key
         assert key in DEFAULTS or other[key] == first[key], key
+
+
+@pytest.mark.parametrize("bundle", ["s_sam", *OTHERS])
+def test_one_command_fits_all(bundle: str) -> None:
+    assert set(read(bundle, "train")) >= COMMON | TRAINING
+    assert set(read(bundle, "inference")) >= COMMON
 
 
 @pytest.mark.parametrize("bundle", OTHERS)

@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 import pytest
+import surface_distance
 import torch
+from scipy import ndimage
 from sklearn.metrics import f1_score, jaccard_score, recall_score, roc_auc_score
 
 from monai_samadapt.errors import SamAdaptError
@@ -155,3 +157,32 @@ def test_wrong_input_is_named(change, message):
     arguments = {"pred": np.zeros((1, 5, 5)), "truth": np.zeros((1, 5, 5)), "spacing": None, "label_spec": LIVER}
     with pytest.raises(SamAdaptError, match=message):
         case_metrics(**(arguments | change))
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing"), [((31, 44), (0.4, 1.7)), ((30, 33), None), ((18, 22, 11), (0.75, 0.9, 3.2))]
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_every_figure_of_random_structures_agrees_with_its_reference(shape, spacing, seed):
+    """Blobs at the border and apart: overlap and AUC of scikit-learn, HD95 of scipy, NSD of surface-distance."""
+    generator = np.random.default_rng(seed)
+    smooth = [ndimage.gaussian_filter(generator.normal(size=shape), 1.5) for _ in range(2)]
+    prob = (smooth[0] - smooth[0].min()) / np.ptp(smooth[0])
+    pred, truth = (values > np.quantile(values, share) for values, share in zip(smooth, (0.8, 0.75), strict=True))
+    (row,) = case_metrics(pred[None].astype(int), truth[None].astype(int), spacing, LIVER, prob=prob[None])
+    steps = spacing or (1.0,) * len(shape)
+    edges = [mask & ~ndimage.binary_erosion(mask) for mask in (pred, truth)]
+    maps = [ndimage.distance_transform_edt(~edge, sampling=steps) for edge in edges]
+    surfaces = surface_distance.compute_surface_distances(truth, pred, steps)
+    t, p = truth.ravel(), pred.ravel()
+    expected = {
+        "dice": f1_score(t, p),
+        "iou": jaccard_score(t, p),
+        "sensitivity": recall_score(t, p),
+        "specificity": recall_score(t, p, pos_label=0),
+        "auc": roc_auc_score(t, prob.ravel()),
+        "hd95": max(np.percentile(maps[1][edges[0]], 95), np.percentile(maps[0][edges[1]], 95)),
+        "nsd": surface_distance.compute_surface_dice_at_tolerance(surfaces, 2.0),
+    }
+    assert {name: row[name] for name in expected} == pytest.approx(expected, abs=1e-4)
+    assert 0.05 < row["nsd"] < 0.99  # neither trivial

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import nibabel
@@ -17,8 +18,10 @@ from PIL import Image
 
 from monai_samadapt.metrics import SegmentationMetrics
 from monai_samadapt.reports import ReportHandler
+from monai_samadapt.reports.cases import read_cases
 from monai_samadapt.reports.drawing import EXTRA, MISSED
-from monai_samadapt.reports.worst import WorstCases, case_title, keep_case
+from monai_samadapt.reports.extremes import ExtremeCases, case_title, keep_case
+from monai_samadapt.reports.keeper import _apart, find_overlays
 from monai_samadapt.transforms import DataSpec
 
 AFFINE = np.array([[0, -1.5, 0, 0], [2.0, 0, 0, 0], [0, 0, 4.0, 0], [0, 0, 0, 1]])  # oriented A, L, S
@@ -71,8 +74,9 @@ def volumes(tmp_path: Path) -> list[dict[str, str]]:
 def test_tables_overlays_and_print_of_a_volume_evaluation(tmp_path: Path, volumes, capsys):
     out = tmp_path / "report"
     engine = evaluate(volumes, CT, out, max_overlays=2)
-    assert sorted(path.name for path in (out / "overlays").iterdir())[0] == "00_dice0.000_missed.png"
-    assert len(list((out / "overlays").iterdir())) == 2
+    good, _, half = (row["dice"] for row in read_cases(out / "cases.csv"))
+    names = [path.name for path in find_overlays(out / "overlays")]
+    assert names == ["00_dice0.000_missed.png", f"01_dice{half:.3f}_half.png", f"best_00_dice{good:.3f}_good.png"]
     with open(out / "cases.csv", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [(row["case"], row["state"], row["prompts"]) for row in rows] == [
@@ -131,7 +135,7 @@ def test_a_second_report_replaces_the_first(tmp_path: Path, volumes):
 
 
 def test_no_overlays_when_none_are_wanted(tmp_path: Path, volumes):
-    evaluate(volumes[:1], CT, tmp_path / "report", max_overlays=0)
+    evaluate(volumes[:1], CT, tmp_path / "report", max_overlays=0, best_overlays=0)
     assert not (tmp_path / "report" / "overlays").exists()
 
 
@@ -142,13 +146,29 @@ def kept(score: float) -> object:
 
 
 def test_only_the_worst_cases_are_held_and_in_small(tmp_path: Path):
-    worst, built = WorstCases(2), []
+    worst, built = ExtremeCases(2), []
     for score in (0.9, 0.5, 0.7, 0.95, 0.2, 0.8):
         worst.offer(score, lambda value=score: built.append(value) or kept(value))
     assert [case.score for case in worst.cases] == [0.2, 0.5]
     assert built == [0.9, 0.5, 0.7, 0.2]
     assert worst.cases[0].truths[0].shape == (1, 700, 1000)
     assert worst.cases[0].truths[0].base is None
+
+
+def test_the_best_cases_are_held_without_empty_ones():
+    best, built = ExtremeCases(2, best=True), []
+    for score in (0.5, math.inf, 0.9, 0.2, 0.7):
+        best.offer(score, lambda value=score: built.append(value) or kept(value))
+    assert [case.score for case in best.cases] == [0.9, 0.7]
+    assert built == [0.5, 0.9, 0.7]
+
+
+def test_few_cases_are_worst_or_best() -> None:
+    cases = [(0.1 * index, str(index), "none") for index in range(5)]
+    for count, worst in ((1, 1), (2, 1), (3, 2), (4, 2), (5, 3)):
+        own = cases[:count]
+        assert _apart(own, own[::-1][:3]) == (own[:worst], own[worst:][::-1])
+    assert _apart(cases[:2], cases[:2:-1]) == (cases[:2], [cases[4], cases[3]])
 
 
 def test_a_title_names_the_worst_labels():

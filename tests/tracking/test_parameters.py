@@ -8,8 +8,9 @@ import shutil
 from pathlib import Path
 
 from monai_samadapt import __version__
+from monai_samadapt.datasets.fingerprint import data_fingerprint
 from monai_samadapt.networks import SSam
-from monai_samadapt.tracking.parameters import data_fingerprint, parameter_text, run_parameters
+from monai_samadapt.tracking.parameters import parameter_text, run_parameters
 from monai_samadapt.transforms import DataSpec
 
 
@@ -33,6 +34,14 @@ def test_fingerprint_is_that_of_names_sizes_and_sections(tmp_path: Path) -> None
         '"validation":[{"image":["a/series",18]}]}'
     )
     assert data_fingerprint(sections(tmp_path)) == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_fingerprint_of_labels_in_a_file_each(tmp_path: Path) -> None:
+    write(tmp_path)
+    files = [str(tmp_path / "b" / "1.png"), str(tmp_path / "a" / "series" / "1.dcm")]
+    text = '{"test":[{"image":["a/1.png",3],"label":["b/1.png",5,"a/series/1.dcm",7]}]}'
+    item = {"image": str(tmp_path / "a" / "1.png"), "label": files}
+    assert data_fingerprint({"test": [item]}) == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_fingerprint_is_the_same_elsewhere_and_another_when_data_changes(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from monai_samadapt import cli
+from monai_samadapt.datasets import load_datalist
+from monai_samadapt.datasets.fingerprint import data_fingerprint
 from monai_samadapt.engines.finite import NonFiniteLoss
 from monai_samadapt.tracking import MLflowTracking
 
@@ -74,7 +77,7 @@ def trained(run_bundle: Callable[..., Any], server: str, tmp_path_factory: pytes
     return Tracked(folder, MlflowClient(server))
 
 
-def test_run_has_name_parameters_and_ends(trained: Tracked) -> None:
+def test_run_has_name_parameters_and_ends(trained: Tracked, pictures: Path) -> None:
     run, manifest = trained.run, json.loads((trained.folder / "manifest.json").read_text())
     assert trained.client.get_experiment(run.info.experiment_id).name == "eyes"
     assert (run.info.run_name, run.info.status) == ("sam2_lora disc", "FINISHED")
@@ -84,6 +87,8 @@ def test_run_has_name_parameters_and_ends(trained: Tracked) -> None:
     assert {key: run.data.params[key] for key in expected} == expected
     assert json.loads(run.data.params["labels"]) == {"Rim": 1, "Cup": 2}
     assert int(run.data.params["rank"]) > 0
+    data = load_datalist(str(pictures), None, "training"), load_datalist(str(pictures), None, "validation")
+    assert run.data.params["data_sha256"] == data_fingerprint(dict(zip(("training", "validation"), data, strict=True)))
     share = manifest["parameters"]["trainable_percent"]
     assert float(run.data.params["trainable_percent"]) == pytest.approx(share, abs=1e-5)
 
@@ -116,7 +121,7 @@ def test_every_epoch_has_the_line_of_the_history(trained: Tracked) -> None:
 
 
 def test_files_of_the_run_and_its_configuration_are_there(trained: Tracked, tmp_path: Path) -> None:
-    assert trained.artefacts() == {*ARTEFACTS, "config"}
+    assert trained.artefacts() == {*ARTEFACTS, "config", "overlays"}
     for name in ARTEFACTS:
         assert trained.read(name, tmp_path) == (trained.folder / name).read_bytes()
     config = json.loads(trained.read("config/train.json", tmp_path))
@@ -124,6 +129,18 @@ def test_files_of_the_run_and_its_configuration_are_there(trained: Tracked, tmp_
     assert config["modality"] == "image2d"  # of the overlay
     assert (config["max_epochs"], config["labels"]) == (2, {"Rim": 1, "Cup": 2})  # of the command line
     assert config["train"]["trainer"]["max_epochs"] == "@max_epochs"
+
+
+def test_the_worst_cases_of_each_best_validation_are_pictures(trained: Tracked, tmp_path: Path) -> None:
+    values = [row["val_mean_dice"] for row in trained.history]
+    best = [epoch for epoch in (1, 2) if values[epoch - 1] > max(values[: epoch - 1], default=-1.0)]
+    assert trained.artefacts("overlays") == {f"overlays/epoch_{epoch:04d}" for epoch in best}
+    for epoch in best:
+        (picture,) = trained.artefacts(f"overlays/epoch_{epoch:04d}")  # there is one case
+        assert Path(picture).name.startswith(f"00_dice{values[epoch - 1]:.3f}_fundus_")
+        image = Image.open(io.BytesIO(trained.read(picture, tmp_path)))
+        assert image.format == "PNG"
+        assert image.width > 1000  # three panels
 
 
 def test_resumed_training_goes_on_with_its_run(
@@ -178,7 +195,7 @@ def test_evaluation_adds_its_report_to_the_run(
     overlays = {path.name for path in (report / "overlays").iterdir()}
     assert overlays
     assert trained.artefacts("evaluation/test/overlays") == {f"evaluation/test/overlays/{name}" for name in overlays}
-    for name in ("cases.csv", "summary.json", f"overlays/{overlays.pop()}"):
+    for name in ("cases.csv", "summary.json", "report.html", "manifest.json", f"overlays/{overlays.pop()}"):
         assert trained.read(f"evaluation/test/{name}", tmp_path) == (report / name).read_bytes()
     config = json.loads(trained.read("config/evaluate_test.json", tmp_path))
     assert config["prompt_modes"] == ["none", "box"]

@@ -71,7 +71,8 @@ def run(options: argparse.Namespace) -> None:
     print(f"\nDone in {time.perf_counter() - start:.0f} s. Dice of the test cases, by the mean over them:")
     for method in methods:
         print(f"  {method:10s} {dice_line(output / method)}")
-    print(f"Tables, overlay pictures: {output}/METHOD/run/evaluation. Segmented cases: {output}/METHOD/predictions")
+    print(f"Report of each, with pictures: {output}/METHOD/run/evaluation/report.html")
+    print(f"Segmented cases: {output}/METHOD/predictions")
     print(f"Follow the runs: mlflow ui --backend-store-uri {database(output)}")
 
 

@@ -33,7 +33,7 @@ def read_decathlon(path: Path, root: Path, seed: int) -> Split:
         if "label" not in item:
             problem = f"has no label in {path}"
             raise SamAdaptError("image", item["image"], problem, "add its label, or move it to test")
-    return Split(training, validation, test, _label_values(content.get("labels", {}), path), root)
+    return Split(training, validation, test, label_values(content.get("labels", {}), path), root)
 
 
 def load_json(path: Path) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def _resolve(name: str, path: Path, root: Path) -> str:
     return next((candidate for candidate in candidates if os.path.exists(candidate)), candidates[-1])
 
 
-def _label_values(labels: Any, path: Path) -> dict[str, int | list[int]]:
+def label_values(labels: Any, path: Path) -> dict[str, int | list[int]]:
     """Read ``labels`` as name → value (nnU-Net), value → name (Decathlon) or a list of names; without background."""
     if isinstance(labels, list):
         labels = {name: index + 1 for index, name in enumerate(labels)}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import ignite.distributed as idist
@@ -19,6 +21,7 @@ from monai_samadapt.tracking.parameters import run_parameters
 
 if TYPE_CHECKING:
     from monai_samadapt.engines.run import TrainingRun
+    from monai_samadapt.reports import CaseKeeper
 
 ARTEFACTS = ("adapter.safetensors", "adapter.json", "history.csv", "manifest.json", "datalist.json")
 
@@ -30,7 +33,8 @@ class MLflowTracking:
     ``step/learning_rate`` of each step; after each epoch its line of ``history.csv`` and the validation metrics as
     ``epoch/NAME``, ``epoch/seconds_per_step`` (of the training steps with their loading, without validation) and
     ``epoch/peak_memory_gib`` (CUDA: the most its allocator had given out; else of the process); at the end the files of
-    ``ARTEFACTS`` and the configuration as run, ``config/train.json``.
+    ``ARTEFACTS`` and the configuration as run, ``config/train.json``. After each validation that was the best so far,
+    pictures of its worst cases go to ``overlays/epoch_NNNN``.
 
     Losses are read in batches: no step waits for the device. A failing server never stops a training, see `RunLog`. A
     resumed training goes on with its run, without repeating the steps and epochs that are there. Only the first of
@@ -43,6 +47,7 @@ class MLflowTracking:
         tracking_uri: see `find_uri`; ``off`` logs nothing.
         experiment: name of the experiment.
         parameters: ids to log beside those that the network knows.
+        overlays: keeps the worst cases of the validation; it is attached to the run's evaluator by the configuration.
         every: steps between two batches of metrics.
     """
 
@@ -51,10 +56,11 @@ class MLflowTracking:
         tracking_uri: str | None = None,
         experiment: str = "monai_samadapt",
         parameters: Mapping[str, Any] | None = None,
+        overlays: CaseKeeper | None = None,
         every: int = 100,
     ) -> None:
         self.tracking_uri, self.experiment = tracking_uri, experiment
-        self.settings, self.every = dict(parameters or {}), every
+        self.settings, self.overlays, self.every = dict(parameters or {}), overlays, every
         self.config = None if tracking_uri == OFF else running_config()
         self.logged_step = self.logged_epoch = 0
         self._steps = Steps()
@@ -114,8 +120,15 @@ class MLflowTracking:
                 values = {f"epoch/{name}": value for name, value in row.items() if name != "epoch"}
                 values |= self._measured(engine) if row["epoch"] == engine.state.epoch else {}
                 self.log.metrics(values, int(row["epoch"]))
+        if self.overlays is not None and self.run.best[1] == engine.state.epoch > self.logged_epoch:
+            self._log_overlays(self.overlays, engine.state.epoch)
         self.logged_epoch = max(self.logged_epoch, engine.state.epoch)
         self._send()
+
+    def _log_overlays(self, overlays: CaseKeeper, epoch: int) -> None:
+        with TemporaryDirectory() as folder:
+            overlays.draw(Path(folder), all_processes=False)
+            self.log.files([Path(folder)], f"overlays/epoch_{epoch:04d}")
 
     def complete(self, engine: Engine) -> None:
         """Send the rest, upload the artefacts and end the run."""

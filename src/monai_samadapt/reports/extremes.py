@@ -1,4 +1,4 @@
-"""The worst cases of an evaluation, kept small enough that memory does not grow with the number of cases."""
+"""The worst and best cases of an evaluation, kept so small that memory does not grow with the number of cases."""
 
 from __future__ import annotations
 
@@ -47,17 +47,30 @@ class KeptCase:
     aspect: float
 
 
-class WorstCases:
-    """Keeps the ``limit`` cases with the lowest scores."""
+class ExtremeCases:
+    """Keeps the ``limit`` cases with the lowest scores, or with ``best`` those with the highest.
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
+    A case without a score, empty in truth and prediction, is none of the best, and the last of the worst.
+
+    Attributes:
+        cases: the kept ones, the most extreme first.
+    """
+
+    def __init__(self, limit: int, best: bool = False) -> None:
+        self.limit, self.best = limit, best
         self.cases: list[KeptCase] = []
 
     def offer(self, score: float, build: Callable[[], KeptCase]) -> None:
-        """Keep a case when it is among the worst so far; only then is it built."""
-        if self.limit and (len(self.cases) < self.limit or score < self.cases[-1].score):
-            self.cases = sorted([*self.cases, build()], key=lambda case: case.score)[: self.limit]
+        """Keep a case when it is among the most extreme so far; only then is it built."""
+        if self.limit == 0 or (self.best and math.isinf(score)):
+            return
+        if len(self.cases) < self.limit or self.rank(score) < self.rank(self.cases[-1].score):
+            kept = sorted([*self.cases, build()], key=lambda case: self.rank(case.score))
+            self.cases = kept[: self.limit]
+
+    def rank(self, score: float) -> float:
+        """What the most extreme case has the lowest value of."""
+        return -score if self.best else score
 
 
 def case_score(rows: Sequence[Mapping[str, Any]]) -> float:
