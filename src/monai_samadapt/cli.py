@@ -11,6 +11,7 @@ from monai_samadapt.commands import (
     bundles,
     compare,
     demo,
+    doctor,
     embed_labels,
     merge,
     pack,
@@ -22,7 +23,7 @@ from monai_samadapt.commands import (
 )
 from monai_samadapt.errors import find_error
 
-COMMANDS = (demo, weights, bundles, prepare, embed_labels, compare, report, merge, register, pack, serve)
+COMMANDS = (demo, doctor, weights, bundles, prepare, embed_labels, compare, report, merge, register, pack, serve)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -23,8 +23,8 @@ SHARED = (
 )
 CT_LABELS = ["Liver", "Spleen", "Kidneys", "Lesion"]
 WORKFLOWS = [("train", "train"), ("train+evaluate", "train"), ("inference", "infer")]
-# An overlay of several processes names engines, and fits one base only.
-ENGINE_OVERLAY = "multi_gpu"
+# Overlays of training alone, and of several processes, which name engines, fit one base only.
+TRAINING_OVERLAYS = ("multi_gpu", "low_memory")
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -66,13 +66,19 @@ def test_overlays_set_ids_that_every_config_declares(
     bundle: Any, train: dict[str, Any], inference: dict[str, Any]
 ) -> None:
     overlays = [path for path in (bundle.root / "configs").glob("*.json") if path.stem not in BASES]
-    overlays = [path for path in overlays if not path.stem.startswith(ENGINE_OVERLAY)]
+    overlays = [path for path in overlays if not path.stem.startswith(TRAINING_OVERLAYS)]
     overlay_names = {"ct", "image2d", "fundus_vessel", "fundus_disc", "fundus_disc_cup"}
     assert overlay_names <= {path.stem for path in overlays}
     for path in overlays:
         keys = set(read(path))
         assert not {key for key in keys if "::" in key or "#" in key}, path.name
         assert keys <= set(train) & set(inference), path.name
+
+
+def test_low_memory_sets_ids_of_train(bundle: Any, train: dict[str, Any]) -> None:
+    content = read(bundle.root / "configs" / "low_memory.json")
+    assert set(content) <= set(train)
+    assert content["batch_size"] * content["accumulation_steps"] == train["batch_size"]  # the same images to an update
 
 
 @pytest.mark.parametrize("overlay", ["", "+ct"])

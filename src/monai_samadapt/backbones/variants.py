@@ -121,6 +121,13 @@ def sam2_variant(name: str) -> Sam2Variant:
     return SAM2_VARIANTS[name]
 
 
+def encoder_depth(name: str) -> int:
+    """Number of blocks in a variant's encoder."""
+    if name in SAM2_VARIANTS:
+        return sum(SAM2_VARIANTS[name].stages)
+    return sam_variant(name).depth
+
+
 def variant_of(state: Mapping[str, Tensor]) -> str | None:
     """Tell the variant of a SAM or SAM2 state dict by its encoder's width and depth; None when it is no known one."""
     patch = state.get("image_encoder.patch_embed.proj.weight")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 import torch
 from ignite.engine import Engine
 from torch.optim import Optimizer
@@ -47,6 +49,7 @@ class Checkpoint:
             "scaler": scaler.state_dict() if scaler is not None else None,
             "epoch": engine.state.epoch,
             "epoch_length": engine.state.epoch_length,
+            "world_size": idist.get_world_size(),
             "best": list(best),
             "history": history,
             "settings": run_settings(self.network, self.data_spec),
@@ -66,12 +69,15 @@ class Checkpoint:
         check_checkpoint(state, settings, self.network.base_sha256, length, last)
         self.network.load_adapter_state(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.scheduler.load_state_dict(state["scheduler"])
+        if length == state["epoch_length"]:
+            self.scheduler.load_state_dict(state["scheduler"])
+        else:  # of another number of processes, and so of steps
+            replay(self.scheduler, state["epoch"] * length)
         scaler = getattr(engine, "scaler", None)
         if scaler is not None and state["scaler"]:
             scaler.load_state_dict(state["scaler"])
         engine.state.epoch = state["epoch"]
-        engine.state.iteration = state["epoch"] * state["epoch_length"]
+        engine.state.iteration = state["epoch"] * length
         value, epoch = state["best"]
         return (value, epoch), state["history"]
 
@@ -99,6 +105,14 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
+def replay(scheduler: LRScheduler, steps: int) -> None:
+    """Bring a new schedule to where it is after some steps."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
+        for _ in range(steps):
+            scheduler.step()
+
+
 def check_checkpoint(
     state: dict[str, Any],
     settings: dict[str, Any],
@@ -107,6 +121,8 @@ def check_checkpoint(
     max_epochs: int,
 ) -> None:
     """Refuse to resume a run with other settings, base weights, number of steps, or beyond its end.
+
+    With another number of processes an epoch has another number of steps.
 
     Raises:
         SamAdaptError: naming the setting that differs.
@@ -118,7 +134,8 @@ def check_checkpoint(
     if state["base_sha256"] != base_sha256:
         problem = "the run to resume began with other base weights"
         raise SamAdaptError("checkpoint", str(base_sha256)[:12], problem, "give those, or set resume false")
-    if state["epoch_length"] != epoch_length:
+    same_processes = state.get("world_size", 1) == idist.get_world_size()
+    if state["epoch_length"] != epoch_length and same_processes:
         problem = f"the run to resume has {state['epoch_length']} steps an epoch"
         remedy = "keep data and batch_size, or set resume false"
         raise SamAdaptError("batch_size", f"{epoch_length} steps", problem, remedy)

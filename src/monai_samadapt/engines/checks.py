@@ -9,6 +9,7 @@ from pathlib import Path
 from pydoc import locate
 from typing import Any
 
+import ignite.distributed as idist
 import torch
 
 from monai_samadapt.backbones import SAM2_VARIANTS, SAM_VARIANTS, build_base, family_of
@@ -20,6 +21,7 @@ from monai_samadapt.datasets import check_files
 from monai_samadapt.datasets.split import PATH_KEYS
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.files import atomic_path
+from monai_samadapt.processes import share
 from monai_samadapt.transforms import DataSpec
 
 Items = Sequence[dict[str, Any]]
@@ -85,9 +87,14 @@ def check_settings(spec: DataSpec, description: Path) -> None:
 
 
 def check_items(cases: Items, spec: DataSpec, memory: Path | None = None) -> None:
-    """Read every image and label once; files that passed before, by ``memory``, and did not change are left out."""
+    """Read every image and label once; files that passed before, by ``memory``, and did not change are left out.
+
+    Several processes read a share each, and remember it in a file of their own.
+    """
+    rank, world = idist.get_rank(), idist.get_world_size()
+    memory = memory.with_name(f"{memory.stem}_{rank}{memory.suffix}") if memory is not None and rank else memory
     passed = set(json.loads(memory.read_text())) if memory is not None and memory.is_file() else set()
-    prints = {_fingerprint(item, spec): item for item in cases}
+    prints = {_fingerprint(item, spec): item for item in share(cases, rank, world)}
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(spec.check_item, [item for key, item in prints.items() if key not in passed]))
     if memory is not None:

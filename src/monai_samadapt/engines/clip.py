@@ -36,8 +36,17 @@ class ClipGradients:
         engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self.clip)
 
     def clip(self, engine: Any) -> None:
-        """Clip; without waiting for the device."""
+        """Clip, where an update follows; without waiting for the device."""
+        if not updates(engine):
+            return
         scaler = getattr(engine, "scaler", None)
         if scaler is not None and scaler.is_enabled():
             scaler.unscale_(engine.optimizer)
         torch.nn.utils.clip_grad_norm_(self.parameters, self.max_norm, error_if_nonfinite=False)
+
+
+def updates(engine: Any) -> bool:
+    """Whether a trainer updates the weights in this step: every ``accumulation_steps``-th, and an epoch's last."""
+    state, count = engine.state, getattr(engine, "accumulation_steps", 1)
+    place = (state.iteration - 1) % state.epoch_length + 1
+    return bool(place % count == 0 or place == state.epoch_length)

@@ -8,6 +8,8 @@ from typing import Any
 from ignite.engine import Engine
 from torch import Tensor
 
+from monai_samadapt.processes import mean_over_processes
+
 
 def step_losses(engine: Engine) -> dict[str, Tensor]:
     """The loss of a trainer's last step, and its ``terms`` where it has some, on the device."""
@@ -19,7 +21,7 @@ def step_losses(engine: Engine) -> dict[str, Tensor]:
 class History:
     """The rows of ``history.csv``: mean losses, learning rate, seconds and, where it was validated, the metric.
 
-    Losses are added up on the device: no step waits for it.
+    Losses are added up on the device: no step waits for it. They are means over all processes.
 
     Attributes:
         rows: one for each finished epoch.
@@ -43,7 +45,7 @@ class History:
         steps = engine.state.epoch_length or 1
         row: dict[str, float] = {
             "epoch": engine.state.epoch,
-            **{name: float(value) / steps for name, value in self._sums.items()},
+            **{name: float(mean_over_processes(value)) / steps for name, value in self._sums.items()},
             "learning_rate": learning_rate,
             "seconds": time.perf_counter() - self._start,
             **measured,

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
+
 from monai_samadapt.datasets import inference_items, load_datalist, read_split, write_split
 from monai_samadapt.engines.artefacts import DESCRIPTION
 from monai_samadapt.engines.checks import (
@@ -24,7 +26,9 @@ from monai_samadapt.engines.memory import check_memory
 from monai_samadapt.engines.optim import amp_dtype as find_amp_dtype
 from monai_samadapt.engines.prompt_items import check_prompts
 from monai_samadapt.errors import SamAdaptError, exits_in_one_line
+from monai_samadapt.networks.base import check_block
 from monai_samadapt.networks.label_embeddings import label_embeddings
+from monai_samadapt.processes import agreed, check_alone
 from monai_samadapt.transforms import DataSpec
 
 
@@ -41,7 +45,7 @@ def items(dataset_dir: str, datalist: str | None, section: str, seed: int = 0) -
 @exits_in_one_line
 def save_split(dataset_dir: str, datalist: str | None, output_dir: str, seed: int) -> None:
     """Write the split a run uses to ``datalist.json`` of its output folder, where it comes from ``dataset_dir``."""
-    if Path(dataset_dir).exists():
+    if idist.get_rank() == 0 and Path(dataset_dir).exists():
         write_split(read_split(dataset_dir, datalist, seed), Path(output_dir) / "datalist.json")
 
 
@@ -54,6 +58,7 @@ def data_spec(**settings: Any) -> DataSpec:
     return spec
 
 
+@agreed
 @exits_in_one_line
 def preflight_training(
     training: Items,
@@ -72,6 +77,7 @@ def preflight_training(
     rank: int | None = None,
     sam2_version: str = "2.1",
     model_file: str | None = None,
+    adapt_from_block: int = 0,
 ) -> None:
     """Check everything a training run rests on.
 
@@ -89,7 +95,9 @@ def preflight_training(
         rank: must be None for methods without a rank.
         sam2_version: id of that name, for SAM2.
         model_file: weights to go on from, in a packed bundle, in place of a checkpoint.
+        adapt_from_block: id of that name.
     """
+    check_alone()
     check_device(device)
     check_path("output_dir", output_dir)
     if rank is not None:
@@ -97,6 +105,7 @@ def preflight_training(
     find_amp_dtype(amp_dtype)
     check_counts(counts)
     check_network(variant, spec.image_size, network)
+    check_block(variant, adapt_from_block)
     label_embeddings(embeddings, spec.label_spec.names)
     if checkpoint is None and model_file is not None:
         check_model_file(model_file)
@@ -111,6 +120,7 @@ def preflight_training(
     check_items([*training, *validation], spec, Path(output_dir) / "preflight.json")
 
 
+@agreed
 @exits_in_one_line
 def preflight_inference(
     inputs: Items, spec: DataSpec, network: str, model_file: str, variant: str, output_dir: str, device: str
@@ -120,8 +130,6 @@ def preflight_inference(
     check_network(variant, spec.image_size, network)
     check_path("output_dir", output_dir)
     check_model_file(model_file)
-    if not inputs:
-        raise SamAdaptError("dataset_dir", "", "no cases found", "give a folder of images, or a datalist")
     check_settings(spec, Path(model_file).parent / DESCRIPTION)
     check_prompts(inputs, spec)
     check_items(inputs, spec)

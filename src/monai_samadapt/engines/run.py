@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from monai_samadapt.engines.artefacts import write_adapter, write_history, write_model
 from monai_samadapt.engines.checkpoint import CHECKPOINT, Checkpoint
+from monai_samadapt.engines.distributed import all_items
 from monai_samadapt.engines.history import History
 from monai_samadapt.engines.seeds import seed_epoch
 from monai_samadapt.errors import exits_in_one_line
@@ -31,7 +33,8 @@ class TrainingRun:
 
     After each epoch it prints a line, saves ``checkpoint_last.pt`` and, when the validation metric improved (or there
     is no validation), ``adapter.safetensors``, ``adapter.json`` and ``model.pt``. Each file is complete or absent.
-    Every epoch draws from ``seed + epoch``, so that a resumed run equals an uninterrupted one.
+    Every epoch draws from ``seed + epoch``, so that a resumed run equals an uninterrupted one. Of several processes the
+    first one saves.
 
     Args:
         network: trained network.
@@ -84,7 +87,10 @@ class TrainingRun:
 
     def start(self, engine: Engine) -> None:
         """Print what is trained, and restore the last checkpoint when asked."""
+        if getattr(engine, "accumulation_steps", 1) > 1:  # the schedule goes on with every batch
+            warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
         _say(self.network.start_report())
+        idist.barrier()  # no process is writing any more
         if idist.get_rank() == 0:
             remove_leftovers(self.output_dir)
         if getattr(engine, "scaler", None) is not None and self.amp_dtype == "bfloat16":
@@ -106,7 +112,7 @@ class TrainingRun:
     def items(self, engine: Engine) -> dict[str, list[dict[str, Any]]]:
         """The items of each section."""
         loaders = {"training": engine.state.dataloader, "validation": getattr(self.evaluator, "data_loader", None)}
-        return {name: getattr(getattr(loader, "dataset", None), "data", []) for name, loader in loaders.items()}
+        return {name: all_items(getattr(loader, "dataset", None)) for name, loader in loaders.items()}
 
     def finish_epoch(self, engine: Engine) -> None:
         """Log, save and decide whether to stop."""

@@ -51,6 +51,7 @@ class BALRSam(SegmentationNetwork):
         tensor_attention: cut the decoder's attentions to a quarter of their heads.
         train_decoder: train the decoder; else only what was cut, and class tokens where there are several classes.
         boundary_head: in training, give K more channels, logits of the labels' boundaries; needs ``detail``.
+        adapt_from_block: leave the encoder's blocks before this one, and what comes before them, as they are.
         activation_checkpointing: recompute the encoder's blocks in the backward pass.
         compile_blocks: compile the encoder's blocks.
         seed: of a random base and of the initial values of the new layers.
@@ -80,6 +81,7 @@ class BALRSam(SegmentationNetwork):
         tensor_attention: bool = True,
         train_decoder: bool = True,
         boundary_head: bool = False,
+        adapt_from_block: int = 0,
         activation_checkpointing: bool = False,
         compile_blocks: bool = False,
         seed: int = 0,
@@ -99,20 +101,23 @@ class BALRSam(SegmentationNetwork):
             "tensor_attention": tensor_attention,
             "train_decoder": train_decoder,
             "boundary_head": boundary_head,
+            "adapt_from_block": adapt_from_block,
             "seed": seed,
         }
         if boundary_head and not detail:
             raise SamAdaptError("boundary_head", True, "reads the detail network, which is off", "set detail true")
         self.tensor_attention, self.train_decoder = tensor_attention, train_decoder
         self.sam = build_sam(variant, image_size, checkpoint, seed)
+        self.adapt_from(adapt_from_block)
         self.single = self.label_spec.num_labels == 1
         self.activation = "softmax" if self.label_spec.exclusive else "sigmoid"
         errors = change_decoder(self.sam.mask_decoder, self.label_spec, tensor_attention)
         self.truncation_errors = {} if checkpoint is None else errors
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.lora = inject_attention_lora(self.sam, rank) if attention_lora else None
-            self.bottlenecks = inject_feature_adapter(self.sam, adapter_width) if feature_adapter else None
+            first = adapt_from_block
+            self.lora = inject_attention_lora(self.sam, rank, first) if attention_lora else None
+            self.bottlenecks = inject_feature_adapter(self.sam, adapter_width, first) if feature_adapter else None
             boundaries = self.label_spec.num_labels if boundary_head else 0
             self.detail = DetailNetwork(self.sam.mask_decoder.transformer_dim, boundaries) if detail else None
         if not self.trainable_parameters():
@@ -168,6 +173,15 @@ class BALRSam(SegmentationNetwork):
         if self.detail is not None:
             parts["detail network"] = named("detail", self.detail)
         return parts
+
+    def unreached_parameters(self) -> set[str]:
+        """The quality head, and with one label the hypernetworks of SAM's three other masks: 552,036 values."""
+        decoder, prefix = self.sam.mask_decoder, "sam.mask_decoder"
+        names = set(named(f"{prefix}.iou_prediction_head", decoder.iou_prediction_head))
+        if self.single:
+            for index, hypernetwork in enumerate(decoder.output_hypernetworks_mlps[1:], start=1):
+                names |= set(named(f"{prefix}.output_hypernetworks_mlps.{index}", hypernetwork))
+        return names & set(self.trainable_parameters())
 
     def start_report(self) -> str:
         """What is trained, and how far the cut attentions are from SAM's."""

@@ -12,16 +12,19 @@ from monai_samadapt.networks.tensor_attention import decoder_attentions, truncat
 from monai_samadapt.networks.trained import named
 
 
-def inject_attention_lora(sam: Sam, rank: int) -> Adapters:
-    """LoRA of queries and values of every encoder block, alpha = rank."""
-    targets = tuple(f"image_encoder.blocks.{index}.attn.qkv" for index in range(len(sam.image_encoder.blocks)))
+def inject_attention_lora(sam: Sam, rank: int, first_block: int = 0) -> Adapters:
+    """LoRA of queries and values of every encoder block from the first on, alpha = rank."""
+    targets = _in_blocks(sam, "attn.qkv", first_block)
     return inject(sam, LoRAConfig(targets, rank=rank, alpha=rank, parts=(0, 2), num_parts=3))
 
 
-def inject_feature_adapter(sam: Sam, width: int) -> Adapters:
-    """A bottleneck beside the MLP of every encoder block."""
-    targets = tuple(f"image_encoder.blocks.{index}.mlp" for index in range(len(sam.image_encoder.blocks)))
-    return inject(sam, BottleneckConfig(targets, width=width))
+def inject_feature_adapter(sam: Sam, width: int, first_block: int = 0) -> Adapters:
+    """A bottleneck beside the MLP of every encoder block from the first on."""
+    return inject(sam, BottleneckConfig(_in_blocks(sam, "mlp", first_block), width=width))
+
+
+def _in_blocks(sam: Sam, module: str, first: int) -> tuple[str, ...]:
+    return tuple(f"image_encoder.blocks.{index}.{module}" for index in range(first, len(sam.image_encoder.blocks)))
 
 
 def change_decoder(decoder: MaskDecoder, label_spec: LabelSpec, tensor_attention: bool) -> dict[str, float]:

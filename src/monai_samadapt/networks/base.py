@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from monai_samadapt.adapters import Adapters
+from monai_samadapt.backbones.variants import encoder_depth
+from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.labels import LabelSpec
 from monai_samadapt.networks.trained import TrainedParts
 
@@ -130,6 +132,15 @@ class SegmentationNetwork(TrainedParts):
             self.unmerge()
         return super().train(mode)
 
+    def adapt_from(self, block: int) -> None:
+        """Freeze the encoder before one of its blocks.
+
+        Raises:
+            SamAdaptError: when the encoder has no such block.
+        """
+        check_block(self.variant, block)
+        self.encoder.adapt_from_block = block
+
     def set_execution(self, activation_checkpointing: bool, compile_blocks: bool) -> None:
         """Choose how the encoder's blocks run: recomputed in the backward pass, compiled, or both."""
         self.encoder.activation_checkpointing = activation_checkpointing
@@ -141,6 +152,18 @@ class SegmentationNetwork(TrainedParts):
     def encoder(self) -> Any:
         """The part with ``blocks`` and ``activation_checkpointing``."""
         return self.sam.image_encoder
+
+
+def check_block(variant: str, block: int) -> None:
+    """Refuse a number that is no block of a variant's encoder.
+
+    Raises:
+        SamAdaptError: naming the last one.
+    """
+    count = encoder_depth(variant)
+    if not isinstance(block, int) or not 0 <= block < count:
+        problem = f"{variant} has blocks 0 to {count - 1}"
+        raise SamAdaptError("adapt_from_block", block, problem, "give 0 to adapt all, or a later one")
 
 
 def with_background(logits: Tensor, label_spec: LabelSpec) -> Tensor:

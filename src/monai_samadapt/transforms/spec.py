@@ -182,7 +182,11 @@ class DataSpec:
         restore = RestoreSegmentationd(preprocessing, spec.exclusive, probabilities, activation, self.nested, confined)
         steps: list[Transform] = [restore]
         if output_dir is not None:
-            known = self.chain.formats
-            formats = known if output_ext is None else (check_extension(output_ext, known),)
-            steps.append(SaveSegmentationd(output_dir, spec, formats, data_root_dir))
+            steps.append(self.saver(output_dir, data_root_dir, output_ext))
         return OneLineCompose([*steps, DropChanneld()] if drop_channel else steps)
+
+    def saver(self, output_dir: str, data_root_dir: str = "", output_ext: str | None = None) -> SaveSegmentationd:
+        """What writes the results; see `postprocessing`."""
+        known = self.chain.formats
+        formats = known if output_ext is None else (check_extension(output_ext, known),)
+        return SaveSegmentationd(output_dir, self.label_spec, formats, data_root_dir)

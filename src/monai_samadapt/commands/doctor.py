@@ -1,0 +1,100 @@
+"""``samadapt doctor``: what is installed, and whether a training fits into the memory."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from monai_samadapt.commands.bundles import find_bundle
+from monai_samadapt.errors import SamAdaptError
+
+GIB = 2**30
+IDS = ("variant", "image_size", "labels", "rank", "batch_size", "samples_per_volume", "adapt_from_block", "device")
+
+
+def register(commands: Any) -> None:
+    """Add the arguments."""
+    parser = commands.add_parser("doctor", help=__doc__)
+    parser.add_argument("--bundle", help="predict the memory of training this bundle: name or folder")
+    parser.add_argument("--overlay", action="append", default=[], help="configuration on top, as ct or low_memory")
+    parser.add_argument("--memory_gib", type=float, help="memory to fit into; by default that of the device")
+    parser.add_argument("--activation_checkpointing", help="true or false")
+    parser.add_argument("--amp", help="true or false")
+    for name in IDS:
+        parser.add_argument(f"--{name}", help="id of the bundle")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print the environment, or with a bundle the memory of a training step and the setting that fits."""
+    if options.bundle is None:
+        from monai_samadapt.commands.environment import report
+
+        print(report())
+        return
+    print(predict(options))
+
+
+def predict(options: argparse.Namespace) -> str:
+    """The memory of a training step of a bundle with some ids, and what to change where it does not fit."""
+    from monai_samadapt.engines.memory_advice import StepModel, advice, budget_bytes
+
+    parser = read_configs(options)
+    get = parser.get_parsed_content
+    images, device, checkpointing = images_per_step(get), str(get("device")), bool(get("activation_checkpointing"))
+    half = bool(get("amp")) and device.startswith("cuda")
+    model = StepModel(partial(build, parser), int(get("image_size")), half)
+    step, total = model.traced(images, checkpointing), model.total(images, checkpointing)
+    budget = int(options.memory_gib * GIB) if options.memory_gib else budget_bytes(device)
+    precision = "bfloat16" if half else "float32"
+    recompute = "on" if checkpointing else "off"
+    said = f"{get('variant')} at {get('image_size')} px, {images} images a step, {precision}, checkpointing {recompute}"
+    parts = f"weights {step.weights / GIB:.2f}, gradients and moments {step.training / GIB:.2f}"
+    need = f"needs {total / GIB:.2f} GiB ({parts}, step {step.peak / GIB:.2f}), {budget / GIB:.2f} can be had"
+    return "\n".join([said, need, "fits" if total <= budget else advice(model, images, checkpointing, budget)])
+
+
+def read_configs(options: argparse.Namespace) -> Any:
+    """The bundle's training configuration with overlays and ids."""
+    from monai.bundle import ConfigParser
+
+    logging.getLogger("monai.bundle.config_parser").setLevel(logging.ERROR)
+    folder = Path(options.bundle) if Path(options.bundle).is_dir() else find_bundle(options.bundle)
+    files = [folder / "configs" / f"{name}.json" for name in ("train", *options.overlay)]
+    for file in files:
+        if not file.is_file():
+            raise SamAdaptError("overlay", file.stem, "no such configuration", f"see {folder / 'configs'}")
+    parser = ConfigParser()
+    parser.read_config([str(file) for file in files])
+    for name in (*IDS, "activation_checkpointing", "amp"):
+        if (value := getattr(options, name)) is not None:
+            parser[name] = _value(value)
+    parser["checkpoint"] = None
+    return parser
+
+
+def images_per_step(get: Callable[[str], Any]) -> int:
+    """Images in one step: of volumes several slices each."""
+    spec, samples = get("data_spec"), int(get("samples_per_volume"))
+    items = int(spec.items_per_batch(int(get("batch_size")), samples))
+    return items * samples if spec.modality == "ct" else items
+
+
+def build(parser: Any, checkpointing: bool) -> Any:
+    """Network and loss of the configuration."""
+    parser["activation_checkpointing"] = checkpointing
+    parser.parse(True)
+    return parser.get_parsed_content("network_def"), parser.get_parsed_content("loss")
+
+
+def _value(text: str) -> Any:
+    """A value as the command line of MONAI's bundles reads it."""
+    try:
+        return json.loads(text.replace("'", '"').replace("True", "true").replace("False", "false"))
+    except ValueError:
+        return text
