@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
@@ -61,6 +62,27 @@ def test_a_box_lies_around_what_it_bounds_on_each_of_its_slices(volume: Any) -> 
         low, high = bright.amin(0), bright.amax(0)
         expected = [low[1], low[0], high[1], high[0]]
         assert points.flatten().tolist() == pytest.approx([float(value) for value in expected], abs=1.5)
+
+
+@pytest.mark.parametrize("neighbours", [False, True])
+def test_only_clicked_slices_are_prepared_and_lie_where_they_belong(volume: Any, neighbours: bool) -> None:
+    path, place, shape = volume
+    spec = DataSpec("ct", ["Liver"], image_size=88, window=(-160, 240), neighbours=neighbours)
+    image, clicks = clicks_of(path, spec, foreground=[list(place)])
+    assert image.shape == (3, 88, 88, 3)
+    ((number, _),) = clicks.slices.items()
+    preprocessing = spec.inference_transforms()
+    whole = preprocessing({"image": str(path)})["image"]
+    where = next(index for index in range(whole.shape[-1]) if torch.equal(whole[..., index], image[..., number]))
+    item = preprocessing({"image": str(path), "foreground": [list(place)]})
+    logits = torch.zeros(2, 88, 88, 3)
+    logits[1, ..., number] = 1.0
+    item["pred"] = logits
+    pred = spec.postprocessing(preprocessing)(item)["pred"]
+    assert pred.shape == (1, *shape) and pred[(0, *place)] == 1
+    axis = next(axis for axis, code in enumerate(nib.aff2axcodes(pred.affine.numpy())) if code in "IS")
+    assert set(torch.nonzero(pred[0].as_tensor())[:, axis].tolist()) == {place[axis]}
+    assert 0 < where < whole.shape[-1] - 1
 
 
 def test_only_slices_with_an_object_are_asked_for(volume: Any) -> None:

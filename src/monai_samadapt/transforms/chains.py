@@ -10,6 +10,7 @@ from monai.transforms import Orientationd, ScaleIntensityRanged, SpatialPadd, Tr
 
 from monai_samadapt.transforms import save
 from monai_samadapt.transforms.augment import ct_augmentation, picture_augmentation
+from monai_samadapt.transforms.clicked_slices import KeepClickedSlicesd
 from monai_samadapt.transforms.clicks import ClicksToNetworkd
 from monai_samadapt.transforms.colour import ColourChannelsd
 from monai_samadapt.transforms.compose import OneLineCompose
@@ -118,6 +119,7 @@ class CTChain(Chain):
         low, high = self.spec.window
         return [
             Orientationd(keys, axcodes=UPRIGHT, labels=RAS_PAIRS),
+            *([KeepClickedSlicesd()] if tuple(keys) == IMAGE else []),
             ScaleIntensityRanged("image", low, high, 0.0, 1.0, clip=True),
             self.fit(keys, self.spec.pixel_size),
         ]

@@ -60,10 +60,9 @@ class ClicksToNetworkd(MapTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> Item:
         item = dict(data)
-        given = {key: item.get(key) or [] for key in ("foreground", "background", "roi")}
-        if any(given.values()):
-            image = item["image"]
-            clicks = Clicks(self._label(item), _by_slice(_points(given, image), image))
+        image = item["image"]
+        if points := _points(item, image):
+            clicks = Clicks(self._label(item), _by_slice(points, image))
             operations, meta = image.applied_operations, {**image.meta, CLICKS: clicks}
             item["image"] = MetaTensor(image.as_tensor(), meta=meta, applied_operations=operations)
         return item
@@ -79,8 +78,14 @@ class ClicksToNetworkd(MapTransform):
         return names.index(label)
 
 
-def _points(given: Mapping[str, Any], image: MetaTensor) -> list[tuple[list[float], int]]:
-    """All prompts as voxels of the source with their labels."""
+def request_voxels(item: Mapping[Any, Any], image: MetaTensor) -> list[list[float]]:
+    """All voxels that a request names, corners of its box among them; none for one without clicks."""
+    return [voxel for voxel, _ in _points(item, image)]
+
+
+def _points(item: Mapping[Any, Any], image: MetaTensor) -> list[tuple[list[float], int]]:
+    """All prompts of a request as voxels of the source with their labels."""
+    given = {key: item.get(key) or [] for key in ("foreground", "background", "roi")}
     size = [int(side) for side in image.meta[MetaKeys.SPATIAL_SHAPE]]
     points = [(_voxel(point, size, key), label) for key, label in _KINDS for point in _sequence(given[key], key)]
     if given["roi"]:
