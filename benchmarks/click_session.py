@@ -38,9 +38,11 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--size", type=int, default=512, help="side of the pictures and slices in pixels")
     parser.add_argument("--slices", type=int, default=40)
+    parser.add_argument("--kinds", nargs="+", choices=["fundus", "ct"], default=["fundus", "ct"])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        for kind, overlay in (("fundus", "fundus_disc"), ("ct", "ct")):
+        for kind in options.kinds:
+            overlay = "ct" if kind == "ct" else "fundus_disc"
             print(json.dumps(measure(Path(folder), kind, overlay, options)), flush=True)
 
 

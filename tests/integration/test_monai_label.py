@@ -295,12 +295,14 @@ def _runs(server: Server) -> list[tuple[str, str]]:
 def test_a_killed_training_leaves_weights_labels_and_server(server: Server) -> None:
     weights, labels = sha256(server.root / "bundles/s_sam/models/model.pt"), datastore(server)
     server.post("/train/s_sam", {"max_epochs": 500})
-    for _ in range(100):
-        children = psutil.Process(server.process.pid).children()
-        if children:
+    for _ in range(2400):
+        task = server.get("/train/")
+        if any(line.startswith("epoch 2/500") for line in task.get("details", [])):
             break
-        time.sleep(0.1)
-    os.kill(children[0].pid, signal.SIGKILL)
+        assert task["status"] in ("SUBMITTED", "RUNNING"), task["details"]
+        time.sleep(0.25)
+    (child,) = psutil.Process(server.process.pid).children()
+    os.kill(child.pid, signal.SIGKILL)
     assert server.wait("/train/")["status"] == "ERROR"
     assert sha256(server.root / "bundles/s_sam/models/model.pt") == weights and datastore(server) == labels
     assert server.ask("s_sam", CT).status_code == 200
