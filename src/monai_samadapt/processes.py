@@ -131,3 +131,8 @@ def mean_over_processes(value: torch.Tensor) -> torch.Tensor:
     total = value.detach().clone()
     dist.all_reduce(total)
     return total / dist.get_world_size()
+
+
+def all_items(dataset: Any) -> list[dict[str, Any]]:
+    """The items of a data set, those of other processes included."""
+    return getattr(dataset, "all_data", getattr(dataset, "data", []))

@@ -162,6 +162,10 @@ def test_evaluation_by_two_processes_has_the_figures_of_one(together: Any, pictu
     assert ended.codes == [0, 0], ended.logs
     one, two = (json.loads((tmp_path / name / "summary.json").read_text()) for name in ("one", "two"))
     assert one == two
+    data = [json.loads((tmp_path / name / "manifest.json").read_text())["data"] for name in ("one", "two")]
+    assert data[0] == data[1]
+    assert data[0]["items"] == {"test": 3}
+    assert all("<h3>Best cases</h3>" in (tmp_path / name / "report.html").read_text() for name in ("one", "two"))
     rows = [sorted((tmp_path / name / "cases.csv").read_text().splitlines()) for name in ("one", "two")]
     assert rows[0] == rows[1]
     pictures_drawn = [sorted(path.name for path in (tmp_path / name / "overlays").iterdir()) for name in ("one", "two")]

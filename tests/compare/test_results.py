@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from PIL import Image
 
 from monai_samadapt.compare import DataSet, Study
 from monai_samadapt.compare.cell import Cell
+from monai_samadapt.compare.page import write_comparison_page
 from monai_samadapt.compare.plot import comparison_figure
 from monai_samadapt.compare.report import make_report, write_report
 from monai_samadapt.compare.results import make_entries, make_tests, read_rows
@@ -115,5 +118,26 @@ def test_written_files(cells: list[Cell], study: Study, tmp_path: Path) -> None:
     assert content["cells"]["unet a-fold2"]["state"] == "missing"
     assert content["notes"][-1] == "Not finished: unet a-fold2."
     assert "| a | unet |" in (tmp_path / "compare.md").read_text()
+    assert "Not finished: unet a-fold2." in (tmp_path / "report.html").read_text()
     with Image.open(tmp_path / "compare.png") as picture:
         assert picture.size[0] > 300
+
+
+def test_the_page_shows_the_tables_in_a_browser(
+    cells: list[Cell], study: Study, tmp_path: Path, browser: Callable[[Path], tuple[str, list[str]]]
+) -> None:
+    report = make_report(study, cells)
+    write_comparison_page(report, study, tmp_path / "report.html")
+    dom, console = browser(tmp_path / "report.html")
+    assert console == []
+    found = [
+        [[unescape(re.sub("<.*?>", "", cell)) for cell in re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row)] for row in rows]
+        for rows in (re.findall("<tr>(.*?)</tr>", table) for table in re.findall("<table>(.*?)</table>", dom))
+    ]
+    assert found == [[table.header, *table.rows] for table in report.tables]
+    dice = [
+        f"{name} on a {entry.summary['overall']['metrics']['dice']['mean']:.3f}"
+        for name, entry in zip(("s_sam", "unet"), report.entries, strict=True)
+    ]
+    assert f'alt="Dice of every subject by method. Mean: {"; ".join(dice)}."' in dom
+    assert all(note in unescape(dom) for note in report.notes)

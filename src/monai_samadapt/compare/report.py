@@ -11,6 +11,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from monai_samadapt.compare.cell import Cell, make_cells
+from monai_samadapt.compare.page import write_comparison_page
 from monai_samadapt.compare.plot import comparison_figure, save_figure
 from monai_samadapt.compare.results import Entry, make_entries, make_tests, read_rows, write_rows
 from monai_samadapt.compare.significance import PairedTest
@@ -21,7 +22,7 @@ from monai_samadapt.files import atomic_path
 from monai_samadapt.reports.jsonfile import write_json
 from monai_samadapt.reports.manifest import versions
 
-JSON, CSV, MARKDOWN, PLOT = "compare.json", "compare.csv", "compare.md", "compare.png"
+JSON, CSV, MARKDOWN, PLOT, PAGE = "compare.json", "compare.csv", "compare.md", "compare.png", "report.html"
 STUDY = "study.json"
 
 
@@ -81,12 +82,13 @@ def comparison_report(output: Path) -> ComparisonReport:
 
 
 def write_report(report: ComparisonReport, study: Study, cells: Sequence[Cell], output: Path) -> list[Path]:
-    """Write ``compare.json``, ``compare.csv``, ``compare.md`` and ``compare.png``."""
-    paths = [output / name for name in (JSON, CSV, MARKDOWN)]
+    """Write ``compare.json``, ``compare.csv``, ``compare.md``, ``report.html`` and ``compare.png``."""
+    paths = [output / name for name in (JSON, CSV, MARKDOWN, PAGE)]
     write_json(_content(report, study, cells), paths[0])
     write_rows([row for entry in report.entries for row in entry.rows], paths[1])
     with atomic_path(paths[2]) as temporary:
         temporary.write_text(report.markdown(), encoding="utf-8")
+    write_comparison_page(report, study, paths[3])
     if report.figure is not None:
         save_figure(report.figure, output / PLOT)
         paths.append(output / PLOT)

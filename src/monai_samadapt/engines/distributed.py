@@ -45,8 +45,3 @@ def distribute(network: SegmentationNetwork) -> nn.Module:
     device = next(network.parameters()).device
     devices = [device] if device.type == "cuda" else None
     return DistributedDataParallel(network, device_ids=devices, broadcast_buffers=False)
-
-
-def all_items(dataset: Any) -> list[dict[str, Any]]:
-    """The items of a data set, those of other processes included."""
-    return getattr(dataset, "all_data", getattr(dataset, "data", []))

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from monai_samadapt.engines.distributed import all_items
 from monai_samadapt.errors import SamAdaptError, exits_in_one_line
 from monai_samadapt.networks import SegmentationNetwork
+from monai_samadapt.processes import all_items
 
 KEY = "prefix_key"
 FREE = 0.1

@@ -15,12 +15,12 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from monai_samadapt.engines.artefacts import write_adapter, write_history, write_model
 from monai_samadapt.engines.checkpoint import CHECKPOINT, Checkpoint
-from monai_samadapt.engines.distributed import all_items
 from monai_samadapt.engines.history import History
 from monai_samadapt.engines.seeds import seed_epoch
 from monai_samadapt.errors import exits_in_one_line
 from monai_samadapt.files import atomic_path, remove_leftovers
 from monai_samadapt.networks import SegmentationNetwork
+from monai_samadapt.processes import all_items
 from monai_samadapt.reports import write_manifest
 from monai_samadapt.transforms import DataSpec
 

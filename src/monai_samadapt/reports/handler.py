@@ -15,6 +15,7 @@ from monai_samadapt.datasets.fingerprint import data_fingerprint
 from monai_samadapt.datasets.split import PATH_KEYS
 from monai_samadapt.metrics import SegmentationMetrics
 from monai_samadapt.metrics.aggregate import by_prompts
+from monai_samadapt.processes import all_items
 from monai_samadapt.reports.cases import write_cases
 from monai_samadapt.reports.evaluation import REPORT, write_report
 from monai_samadapt.reports.keeper import CaseKeeper, find_overlays
@@ -87,7 +88,7 @@ class ReportHandler:
         print("\n\n".join(format_table(summary) for summary in (first, *others)), flush=True)
 
     def _write_manifest(self, engine: Engine) -> None:
-        items = getattr(getattr(engine.state.dataloader, "dataset", None), "data", [])
+        items = all_items(getattr(engine.state.dataloader, "dataset", None))
         section = str(self.record.get("section", "evaluation"))
         files = {str(item["image"]): {key: item.get(key) for key in PATH_KEYS} for item in items}
         write_manifest(
