@@ -1,0 +1,123 @@
+"""Two sides of a comparison: their outputs checked, their steps timed in turn, their peaks taken apart."""
+
+from __future__ import annotations
+
+import multiprocessing
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+Step = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the table.
+
+    Attributes:
+        name: what is compared.
+        make: from the side (ours or the other) and the device to a step that returns what both must agree on; None
+            where they need not.
+        other: the other side, in words.
+        tolerance: largest difference of the outputs.
+        peak: whether to measure the peak memory.
+        target: smallest ratio of the times, other to ours; None for none.
+    """
+
+    name: str
+    make: Callable[[bool, str], Step]
+    other: str
+    tolerance: float = 1e-3
+    peak: bool = False
+    target: float | None = None
+
+
+def precision(device: str) -> AbstractContextManager[Any]:
+    """bfloat16 on CUDA, float32 on a CPU, for both sides."""
+    return torch.autocast("cuda", torch.bfloat16) if device.startswith("cuda") else nullcontext()
+
+
+def timed(step: Step, device: str) -> float:
+    """Seconds of a step; by events on CUDA."""
+    if not device.startswith("cuda"):
+        start = time.perf_counter()
+        step()
+        return time.perf_counter() - start
+    first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    first.record()
+    step()
+    last.record()
+    torch.cuda.synchronize()
+    return first.elapsed_time(last) / 1000
+
+
+def difference(ours: Any, other: Any) -> float | None:
+    """Largest difference of two outputs; None where there is nothing to compare."""
+    if ours is None or other is None:
+        return None
+    return float((torch.as_tensor(ours).float() - torch.as_tensor(other).float()).abs().max())
+
+
+def resident(field: str) -> int:
+    """``VmRSS`` (now) or ``VmHWM`` (largest) of this process in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
+
+
+def peak_of(case: Case, ours: bool, device: str, queue: Any) -> None:
+    """In a process of its own: the memory of a step beyond what was there before."""
+    torch.set_num_threads(1)
+    step = case.make(ours, device)
+    if device.startswith("cuda"):
+        step()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        step()
+        queue.put(torch.cuda.max_memory_allocated() - before)
+        return
+    Path("/proc/self/clear_refs").write_text("5")
+    before = resident("VmRSS")
+    step()
+    queue.put(resident("VmHWM") - before)
+
+
+def measure_peak(case: Case, ours: bool, device: str) -> int:
+    """The peak of one side in bytes."""
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    process = context.Process(target=peak_of, args=(case, ours, device, queue))
+    process.start()
+    found: int = queue.get()
+    process.join()
+    return found
+
+
+def measure(case: Case, device: str, repeats: int, peaks: bool = True) -> dict[str, Any]:
+    """The row of a case: medians of repeats that alternate between the sides, their ratio, and the peaks."""
+    ours, other = case.make(True, device), case.make(False, device)
+    apart = difference(ours(), other())
+    if apart is not None and apart > case.tolerance:
+        raise SystemExit(f"{case.name}: outputs differ by {apart:.2e}")
+    times = [(timed(ours, device), timed(other, device)) for _ in range(repeats)]
+    mine, theirs = (statistics.median(column) for column in zip(*times, strict=True))
+    row: dict[str, Any] = {
+        "case": case.name,
+        "against": case.other,
+        "ours_s": round(mine, 4),
+        "other_s": round(theirs, 4),
+        "faster": round(theirs / mine, 2),
+        "target": case.target,
+        "difference": apart,
+    }
+    del ours, other
+    if case.peak and peaks:
+        found = [measure_peak(case, side, device) for side in (True, False)]
+        row |= {"ours_peak_mib": found[0] >> 20, "other_peak_mib": found[1] >> 20}
+        row["peak_ratio"] = round(found[0] / found[1], 2)
+    return row

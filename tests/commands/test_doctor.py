@@ -1,0 +1,67 @@
+"""What doctor says about the environment, and about the memory of a setting."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+
+from monai_samadapt.cli import main
+from monai_samadapt.commands import environment
+
+SMALL = ["--bundle", "s_sam", "--variant", "vit_nano", "--image_size", "64", "--device", "cpu", "--labels", "['A','B']"]
+NEEDS = r"needs (\d+\.\d+) GiB \(weights \d+\.\d+, gradients and moments \d+\.\d+, step (\d+\.\d+)\), .* can be had"
+
+
+def doctor(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
+    assert main(["doctor", *words]) == 0
+    return capsys.readouterr().out.strip().splitlines()
+
+
+def test_environment_is_fine_here(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = doctor(capsys)
+    assert len(lines) == 7
+    assert lines[1].startswith(f"ok  torch {torch.__version__}, torchvision ")
+    assert "monai-samadapt" in lines[3]
+    assert "sam_vit_nano, sam2.1_hiera_nano" in lines[6]
+
+
+def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "installed", lambda name: None if name == "sam2" else "1.0")
+    fine, text = environment.packages()
+    assert not fine
+    assert text.endswith(": pip install sam2")
+
+
+def test_setting_that_fits_is_said_to(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = doctor(capsys, *SMALL, "--batch_size", "4", "--memory_gib", "1")
+    assert lines[0] == "vit_nano at 64 px, 4 images a step, float32, checkpointing off"
+    assert re.fullmatch(NEEDS, lines[1])
+    assert lines[2] == "fits"
+
+
+def test_advice_fits_and_keeps_the_images_of_an_update(capsys: pytest.CaptureFixture[str]) -> None:
+    wanted = ["--image_size", "256", "--batch_size", "8"]  # the later --image_size counts
+    found = re.fullmatch(NEEDS, doctor(capsys, *SMALL, *wanted, "--memory_gib", "9")[1])
+    assert found is not None
+    budget = ["--memory_gib", str(float(found[1]) / 3)]
+    line = doctor(capsys, *SMALL, *wanted, *budget)[2]
+    said = re.match(r"set activation_checkpointing true, batch_size (\d), accumulation_steps (\d)", line)
+    assert said is not None, line
+    size, steps = int(said[1]), int(said[2])
+    assert 8 <= size * steps < 8 + size
+    changed = ["--activation_checkpointing", "true", "--image_size", "256", "--batch_size", str(size)]
+    assert doctor(capsys, *SMALL, *changed, *budget)[2] == "fits"
+
+
+def test_slices_of_volumes_and_overlays_count(capsys: pytest.CaptureFixture[str]) -> None:
+    usual = doctor(capsys, *SMALL, "--overlay", "ct", "--memory_gib", "9")
+    assert usual[0].startswith("vit_nano at 64 px, 8 images a step")  # one volume of eight slices
+    low = doctor(capsys, *SMALL, "--overlay", "ct", "--overlay", "low_memory", "--memory_gib", "9")
+    assert low[0] == "vit_nano at 64 px, 1 images a step, float32, checkpointing on"
+
+
+def test_unknown_overlay_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--bundle", "s_sam", "--overlay", "mri"]) == 1
+    assert capsys.readouterr().err.startswith("overlay='mri': no such configuration; see ")
