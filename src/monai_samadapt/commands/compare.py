@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
     from monai_samadapt.compare import compare
 
     report = compare(make_study(options), options.output, options.tracking_uri, options.experiment)
-    print(f"\n{report.plain()}\n\nTables, plot, and cases: {options.output}/compare.md, .png, .csv, .json")
+    print(f"\n{report.plain()}\n\nReport: {options.output}/report.html; the same in compare.md, .png, .csv, .json")
     if any(note.startswith("Not finished") for note in report.notes):
         raise SamAdaptError(
             "output", str(options.output), "not all cells finished", "see above; the same command goes on"
