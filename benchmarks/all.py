@@ -5,7 +5,8 @@
 Each row is a ratio of one run: both sides have the same random weights, input and precision (float32 on a CPU, bfloat16
 on CUDA), their outputs are compared first, and their repeats alternate, so that what else the machine does meets both.
 Peak memory is that of a step in a process of its own. Writes ``all.json`` and ``all.md``. ``--quick`` takes the nano
-variants and small images, to see that it runs, and no peaks. On CUDA a last line gives the measured rate of bfloat16 matrix products.
+variants and small images, to see that it runs, and no peaks. On CUDA a last line gives the measured rate of bfloat16
+matrix products.
 """
 
 from __future__ import annotations
