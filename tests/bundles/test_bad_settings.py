@@ -41,6 +41,8 @@ TRAINING = [
         {"checkpoint": "base#1.pth"},
         "checkpoint='base::1.pth': MONAI's configuration reads '#' as '::'; rename",
     ),
+    ({"max_epoch": 3}, "max_epoch=3: this bundle has no such id; did you mean max_epochs?"),
+    ({"sam2_version": "2.0"}, "sam2_version='2.0': this bundle has no such id; leave it out"),
     ({"datalist": "nowhere.json"}, "nowhere.json': no such file; give a JSON file"),
 ]
 

@@ -22,6 +22,7 @@ from monai_samadapt.engines.checks import (
     check_path,
     check_settings,
 )
+from monai_samadapt.engines.ids import check_ids
 from monai_samadapt.engines.memory import check_memory
 from monai_samadapt.engines.optim import amp_dtype as find_amp_dtype
 from monai_samadapt.engines.prompt_items import check_prompts
@@ -29,6 +30,7 @@ from monai_samadapt.errors import SamAdaptError, exits_in_one_line
 from monai_samadapt.networks.base import check_block
 from monai_samadapt.networks.label_embeddings import label_embeddings
 from monai_samadapt.processes import agreed, check_alone
+from monai_samadapt.running import running_config
 from monai_samadapt.transforms import DataSpec
 
 
@@ -98,6 +100,7 @@ def preflight_training(
         adapt_from_block: id of that name.
     """
     check_alone()
+    check_ids(running_config())
     check_device(device)
     check_path("output_dir", output_dir)
     if rank is not None:
@@ -126,6 +129,7 @@ def preflight_inference(
     inputs: Items, spec: DataSpec, network: str, model_file: str, variant: str, output_dir: str, device: str
 ) -> None:
     """Check everything inference or evaluation rests on, and that the settings are those of the training run."""
+    check_ids(running_config())
     check_device(device)
     check_network(variant, spec.image_size, network)
     check_path("output_dir", output_dir)

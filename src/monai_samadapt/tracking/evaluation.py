@@ -12,7 +12,7 @@ from typing import Any
 import ignite.distributed as idist
 from ignite.engine import Engine, Events
 
-from monai_samadapt.tracking.config import running_config
+from monai_samadapt.tracking.config import config_text
 from monai_samadapt.tracking.location import OFF, find_uri
 from monai_samadapt.tracking.log import RunLog
 
@@ -42,7 +42,7 @@ class MLflowEvaluation:
     ) -> None:
         self.output_dir, self.report_dir, self.section = Path(output_dir), Path(report_dir), section
         self.tracking_uri, self.experiment = tracking_uri, experiment
-        self.config = None if tracking_uri == OFF else running_config()
+        self.config = None if tracking_uri == OFF else config_text()
 
     def attach(self, engine: Engine) -> None:
         """Attach to the evaluator."""

@@ -13,7 +13,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from monai_samadapt.engines.history import step_losses
-from monai_samadapt.tracking.config import running_config
+from monai_samadapt.tracking.config import config_text
 from monai_samadapt.tracking.location import OFF, find_uri, without_password
 from monai_samadapt.tracking.log import RunLog
 from monai_samadapt.tracking.measures import Steps, peak_memory
@@ -61,7 +61,7 @@ class MLflowTracking:
     ) -> None:
         self.tracking_uri, self.experiment = tracking_uri, experiment
         self.settings, self.overlays, self.every = dict(parameters or {}), overlays, every
-        self.config = None if tracking_uri == OFF else running_config()
+        self.config = None if tracking_uri == OFF else config_text()
         self.logged_step = self.logged_epoch = 0
         self._steps = Steps()
         self._learning_rate = self._epoch_start = self._last_step = 0.0
