@@ -264,9 +264,7 @@ def test_training_on_submitted_labels_changes_the_answers(
 ) -> None:
     before = server.infer(model, image, tmp_path / f"before{end}")
     logged = len(_runs(server))
-    for number in range(4):
-        case = f"{image[:-3]}{number:03d}"
-        assert server.submit(case, server.root / image[:-4] / "labels" / f"{case}{end}").status_code == 200
+    submit_four(server, image, end)
     weights = server.root / "bundles" / model / "models/model.pt"
     stamp = sha256(weights)
     server.post(f"/train/{model}", {"max_epochs": 1, "val_split": 0.25})
@@ -277,6 +275,13 @@ def test_training_on_submitted_labels_changes_the_answers(
     assert after.shape == before.shape and not np.array_equal(after, before)
     assert np.array_equal(after, native(server, model, server.root / "studies" / f"{image}{end}", tmp_path / "native"))
     assert len(_runs(server)) == logged + 1 and _runs(server)[-1] == (model, "FINISHED")
+
+
+def submit_four(server: Server, image: str, end: str) -> None:
+    """Submit the true labels of the four other cases of a kind."""
+    for number in range(4):
+        case = f"{image[:-3]}{number:03d}"
+        assert server.submit(case, server.root / image[:-4] / "labels" / f"{case}{end}").status_code == 200
 
 
 def _runs(server: Server) -> list[tuple[str, str]]:
@@ -293,6 +298,7 @@ def _runs(server: Server) -> list[tuple[str, str]]:
 
 
 def test_a_killed_training_leaves_weights_labels_and_server(server: Server) -> None:
+    submit_four(server, CT, ".nii.gz")
     weights, labels = sha256(server.root / "bundles/s_sam/models/model.pt"), datastore(server)
     server.post("/train/s_sam", {"max_epochs": 500})
     for _ in range(2400):

@@ -30,6 +30,8 @@ FILES = {
     "configs/inference.json",
     "configs/logging.conf",
     "configs/metadata.json",
+    "configs/multi_gpu_evaluate.json",
+    "configs/multi_gpu_train.json",
     "configs/train.json",
     "docs/METHOD.md",
     "docs/README.md",

@@ -36,10 +36,10 @@ TRAINING, INFERENCE, EVALUATION, METADATA = "train.json", "inference.json", "eva
 def pack_run(run: Path, source: Path, target: Path, ids: Mapping[str, Any] | None = None) -> DataSpec:
     """Pack a training run.
 
-    The bundle has ``configs/{inference,train,evaluate,metadata}.json`` with the run's settings in them,
-    ``models/model.pt`` with its adapter files, the licence, a page and, where there is one, the tables of the
-    evaluation in ``docs/evaluation``; pictures of patients are left out. Its training starts from these weights and
-    replaces them when it ends.
+    The bundle has ``configs/{inference,train,evaluate,metadata}.json`` with the run's settings in them and the overlays
+    for several GPUs, ``models/model.pt`` with its adapter files, the licence, a page and, where there is one, the
+    tables of the evaluation in ``docs/evaluation``; pictures of patients are left out. Its training starts from these
+    weights and replaces them when it ends.
 
     Args:
         run: folder with ``adapter.json`` and ``model.pt``, or with ``adapter.safetensors`` and its base at hand.
