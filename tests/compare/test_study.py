@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from monai_samadapt.cli import parser
-from monai_samadapt.commands.compare import data_sets, make_study, set_name, value_of
+from monai_samadapt.commands.compare import data_sets, make_study, set_name
+from monai_samadapt.commands.values import value_of
 from monai_samadapt.compare import DataSet, Study, read_study
 from monai_samadapt.compare.methods import METHODS, find_method, known_ids
 from monai_samadapt.datasets import Split

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import ast
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from monai_samadapt.commands.values import value_of
 from monai_samadapt.errors import SamAdaptError
 
 METHODS = ("s_sam", "sam2_lora", "balr_sam", "unet")
@@ -129,14 +129,3 @@ def parse_setting(text: str, methods: Sequence[str]) -> tuple[str | None, str, A
     if point and method not in methods:
         raise SamAdaptError("set", text, f"{method} is not compared", f"give one of {', '.join(methods)}")
     return (method if point else None), name, value_of(value)
-
-
-def value_of(text: str) -> Any:
-    """A Python literal or JSON word as its value, anything else as text."""
-    words = {"true": True, "false": False, "null": None}
-    if text.lower() in words:
-        return words[text.lower()]
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text

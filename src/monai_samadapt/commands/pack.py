@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import ast
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from monai_samadapt.commands.bundles import find_bundle
+from monai_samadapt.commands.values import value_of
 from monai_samadapt.errors import SamAdaptError
 
 
@@ -67,7 +67,7 @@ def source_of(run_dir: Path) -> Path:
 
 
 def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
-    """Read ``ID=VALUE``; a value that is no Python literal is a text.
+    """Read ``ID=VALUE``, see `value_of`.
 
     Raises:
         SamAdaptError: for one without ``=``.
@@ -77,8 +77,5 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
         key, equals, value = setting.partition("=")
         if not equals:
             raise SamAdaptError("set", setting, "has no value", "give ID=VALUE")
-        try:
-            found[key] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            found[key] = value
+        found[key] = value_of(value)
     return found
