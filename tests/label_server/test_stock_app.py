@@ -18,6 +18,7 @@ from PIL import Image
 from monai_samadapt.commands.bundles import find_bundle
 from monai_samadapt.datasets.procedural import make_ct
 from monai_samadapt.datasets.procedural.files import write_ct
+from monai_samadapt.files import sha256
 from monai_samadapt.label_server.folder import prepare_app
 from monai_samadapt.packing import pack_base
 
@@ -95,3 +96,35 @@ def test_a_click(app: Any, tmp_path: Path) -> None:
     found = np.asarray(nib.load(path).dataobj)
     assert found.shape == SHAPE and set(np.unique(found)) <= {0, 2}
     assert set(np.argwhere(found)[:, 2]) <= {6}
+
+
+def test_a_dicom_series(app: Any, bundles: Path, tmp_path: Path) -> None:
+    """A session's folder, or what MONAI Label fetches from a DICOMweb server."""
+    hu, _, affine = make_ct(3, SHAPE, SPACING)
+    write_ct(tmp_path / "series", hu, affine)
+    found = nib.load(served(app, "s_sam", tmp_path / "series"))
+    expected = nib.load(native(bundles / "s_sam", tmp_path / "series", tmp_path / "out"))
+    assert found.shape == SHAPE and found.get_data_dtype() == np.uint8
+    assert np.array_equal(np.asarray(found.dataobj), np.asarray(expected.dataobj))
+    np.testing.assert_allclose(found.affine, expected.affine, atol=1e-4)
+
+
+def test_training_on_submitted_labels_and_a_batch_by_the_new_weights(app: Any, bundles: Path, tmp_path: Path) -> None:
+    store, weights = app.datastore(), bundles / "balr_sam" / "models" / "model.pt"
+    for seed in range(3):
+        hu, label, affine = make_ct(seed, SHAPE, SPACING)
+        store.add_image(f"case{seed}", str(write_ct(tmp_path / f"case{seed}.nii.gz", hu, affine)), {})
+        path = write_ct(tmp_path / f"label{seed}.nii.gz", np.where(label > 2, 0, label).astype(np.uint8), affine)
+        if seed < 2:
+            store.save_label(f"case{seed}", str(path), "final", {})
+    image = Path(store.get_image_uri("case2"))
+    before, first = sha256(weights), np.asarray(nib.load(served(app, "balr_sam", image)).dataobj)
+    request = {"model": "balr_sam", "max_epochs": 3, "val_split": 0.5, "device": "cpu", "tracking": "None"}
+    app.train(request)
+    assert sha256(weights) != before
+    second = np.asarray(nib.load(served(app, "balr_sam", image)).dataobj)
+    assert not np.array_equal(first, second)
+    assert np.array_equal(second, np.asarray(nib.load(native(bundles / "balr_sam", image, tmp_path / "out")).dataobj))
+    app.batch_infer({"model": "balr_sam", "images": "unlabeled", "device": "cpu", "multi_gpu": False})
+    batch = np.asarray(nib.load(store.get_label_uri("case2", "original")).dataobj)
+    assert np.array_equal(batch, second) and not store.get_label_uri("case0", "original")
