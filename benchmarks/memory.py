@@ -4,7 +4,8 @@
 
 Measured is the largest resident set of two steps (forward, loss, backward, AdamW) less what the process had with the
 network built, after a step of a tiny network that loads the libraries' code (about 100 MiB); predicted the same by
-`monai_samadapt.engines.memory_trace`. Weights are random.
+`monai_samadapt.engines.memory_trace`. Weights are random. glibc keeps freed blocks of up to 32 MiB, which would count
+as used; ``MALLOC_MMAP_THRESHOLD_=131072`` makes it give them back, unless ``--as_is``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -99,7 +101,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path)
     parser.add_argument("--only", default="")
+    parser.add_argument("--as_is", action="store_true", help="leave glibc's allocator as it is")
     options = parser.parse_args()
+    if not options.as_is:
+        os.environ["MALLOC_MMAP_THRESHOLD_"] = "131072"
     rows = []
     for case in CASES:
         if options.only in " ".join(map(str, case)):

@@ -24,6 +24,9 @@ class CEDiceLoss(nn.Module):
     are boundary logits (see :class:`monai_samadapt.networks.BALRSam`), whose :class:`BoundaryLoss` is added. Computed
     in float32.
 
+    Attributes:
+        pooled: whether its sums go over the whole batch.
+
     Args:
         labels, overlapping: see :meth:`monai_samadapt.labels.LabelSpec.parse`.
         cross_entropy_weight, dice_weight: of the two terms for several exclusive labels.
@@ -43,6 +46,7 @@ class CEDiceLoss(nn.Module):
         self.channels, self.single = spec.num_channels, spec.exclusive and spec.num_labels == 1
         self.boundary, self.boundary_weight = BoundaryLoss(labels, overlapping), boundary_weight
         self.binary = BCEDiceLoss() if self.single or not spec.exclusive else None
+        self.pooled = self.binary is None
         self.multi_class = DiceCELoss(
             include_background=False,
             to_onehot_y=True,

@@ -19,20 +19,22 @@ class GatheredLoss(nn.Module):
     process must be :math:`W \, \partial L / \partial z_r`; the value stays L. With one process it is the loss itself.
 
     Args:
-        loss: takes logits (B, C, …) and a target (B, C', …).
+        loss: takes logits (B, C, …), or a tuple with them, and a target (B, C', …). Without a ``pooled`` that
+            is true, it is a mean over images, which needs no more than the mean over processes.
     """
 
     def __init__(self, loss: nn.Module) -> None:
         super().__init__()
         self.loss = loss
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+    def forward(self, prediction: Tensor | tuple[Tensor, ...], target: Tensor) -> Tensor:
         """The scalar loss; every process must come with the same shapes."""
-        if not grouped():
-            value: Tensor = self.loss(logits, target)
+        if not grouped() or not getattr(self.loss, "pooled", False):
+            value: Tensor = self.loss(prediction, target)
             return value
         world = dist.get_world_size()
-        value = self.loss(gathered(logits), gathered(target))
+        together = tuple(map(gathered, prediction)) if isinstance(prediction, tuple) else gathered(prediction)
+        value = self.loss(together, gathered(target))
         return world * value - (world - 1) * value.detach()
 
     @property
