@@ -20,7 +20,7 @@ def running_config() -> dict[str, Any] | None:
     frame: FrameType | None = sys._getframe()
     while frame is not None:
         parser = frame.f_locals.get("self")
-        if isinstance(parser, ConfigParser):
+        if isinstance(parser, ConfigParser) and isinstance(parser.config, dict):
             return {key: value for key, value in parser.config.items() if key != "_meta_"}
         frame = frame.f_back
     return None
