@@ -50,9 +50,9 @@ def test_peak_is_the_process_s_own_and_stays_when_memory_is_freed() -> None:
 def test_no_loss_is_read_before_its_batch_is_full() -> None:
     """A tensor without data can be remembered, but not read."""
     tracking: Any = MLflowTracking(every=3)
-    tracking.run = SimpleNamespace(losses=lambda engine: {"loss": torch.zeros((), device="meta")})
     tracking.log = SimpleNamespace(metrics=lambda *arguments: None)
+    output = {"loss": torch.zeros((), device="meta")}
     for step in (1, 2):
-        tracking.finish_step(SimpleNamespace(state=SimpleNamespace(iteration=step)))
+        tracking.finish_step(SimpleNamespace(state=SimpleNamespace(iteration=step, output=output)))
     with pytest.raises((NotImplementedError, RuntimeError), match="meta"):
-        tracking.finish_step(SimpleNamespace(state=SimpleNamespace(iteration=3)))
+        tracking.finish_step(SimpleNamespace(state=SimpleNamespace(iteration=3, output=output)))
