@@ -72,7 +72,10 @@ def main() -> None:
     options = parser.parse_args()
     client, output = Client(options.url), options.output
     output.mkdir(parents=True, exist_ok=True)
-    model = client.call("GET", "/info/").json()["models"][options.model]
+    models = client.call("GET", "/info/").json()["models"]
+    if options.model not in models:
+        raise SystemExit(f"no model {options.model}; there are {', '.join(models)}")
+    model = models[options.model]
     print(f"{options.model} segments {', '.join(model['labels'])}")
     image, end = client.upload(options.image), model["config"]["result_extension"]
     client.infer(options.model, image, output / f"before{end}")
