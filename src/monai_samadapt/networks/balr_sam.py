@@ -5,8 +5,6 @@ The paper's abstract names the components; their sizes, initial values and place
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -125,11 +123,6 @@ class BALRSam(SegmentationNetwork):
         freeze_except(self, self.trainable_parameters())
         self.set_execution(activation_checkpointing, compile_blocks)
         self.weights_loaded = checkpoint is not None
-
-    @classmethod
-    def rebuild(cls, settings: dict[str, Any], checkpoint: str) -> BALRSam:
-        """Build from settings and base weights."""
-        return cls(**settings, checkpoint=checkpoint)
 
     def segment(
         self,

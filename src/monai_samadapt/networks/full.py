@@ -58,11 +58,6 @@ class FullSam(PromptedSam):
         self.set_execution(activation_checkpointing, compile_blocks)
         self.weights_loaded = checkpoint is not None
 
-    @classmethod
-    def rebuild(cls, settings: dict[str, Any], checkpoint: str) -> FullSam:
-        """Build from settings and base weights."""
-        return cls(**settings, checkpoint=checkpoint)
-
     def label_tokens(self) -> Tensor:
         """The prompt token of each label, (K, C)."""
         return self.tokens
@@ -113,11 +108,6 @@ class FullSam2(PromptedSam2):
         freeze_except(self, self.trainable_parameters())
         self.set_execution(activation_checkpointing, compile_blocks)
         self.weights_loaded = checkpoint is not None
-
-    @classmethod
-    def rebuild(cls, settings: dict[str, Any], checkpoint: str) -> FullSam2:
-        """Build from settings and base weights."""
-        return cls(**settings, checkpoint=checkpoint)
 
     def trainable_parts(self) -> dict[str, dict[str, nn.Parameter]]:
         """All that the masks and their predicted quality depend on."""

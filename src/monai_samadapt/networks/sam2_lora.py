@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import nn
@@ -92,11 +91,6 @@ class Sam2LoRA(PromptedSam2):
         freeze_except(self, self.trainable_parameters())
         self.set_execution(activation_checkpointing, compile_blocks)
         self.weights_loaded = checkpoint is not None
-
-    @classmethod
-    def rebuild(cls, settings: dict[str, Any], checkpoint: str) -> Sam2LoRA:
-        """Build from settings and base weights."""
-        return cls(**settings, checkpoint=checkpoint)
 
     def trainable_parts(self) -> dict[str, dict[str, nn.Parameter]]:
         """The explicit list of SAM2LoRA: A and B of every adapted linear, and the label tokens."""
