@@ -13,7 +13,8 @@ from monai_samadapt.backbones.loading import load_sam_state, load_strictly
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.files import atomic_path
 from monai_samadapt.pretrain.config import PretrainConfig
-from monai_samadapt.pretrain.promptable import take_decoder, trained
+from monai_samadapt.pretrain.optimizer import Optimizer
+from monai_samadapt.pretrain.promptable import take_decoder
 
 
 class RunState:
@@ -21,7 +22,7 @@ class RunState:
 
     Attributes:
         sam: the model at the current image size.
-        optimizer: AdamW over its parameters.
+        optimizer: over its parameters.
         average: moving average of its state.
         step, elapsed: steps and seconds so far.
         phase: index into the configuration's sizes.
@@ -33,22 +34,19 @@ class RunState:
         self.sam = build_base(config.variant, config.sizes[0], config.initial, config.seed).to(device).train()
         if config.decoder_from:
             take_decoder(self.sam, config.decoder_from)
-        self.optimizer = make_optimizer(self.sam, config)
+        self.optimizer = Optimizer(self.sam, config)
         self.average = _copy(self.sam)
 
     def enter(self, phase: int) -> None:
         """Go on with larger images: positions are resized, their optimizer state starts anew."""
         if phase == self.phase:
             return
-        moments = {name: self.optimizer.state.get(value, {}) for name, value in self.sam.named_parameters()}
-        trained, average = self.sam.state_dict(), self.average
+        moments, trained, average = self.optimizer.state_dict(), self.sam.state_dict(), self.average
         self.phase = phase
         self.sam = self._load(trained)
         self.average = _copy(self._load(average))
-        self.optimizer = make_optimizer(self.sam, self.config)
-        for name, value in self.sam.named_parameters():
-            if moments[name] and moments[name]["exp_avg"].shape == value.shape:
-                self.optimizer.state[value] = moments[name]
+        self.optimizer = Optimizer(self.sam, self.config)
+        self.optimizer.load_state_dict(moments)
 
     def _load(self, state: dict[str, Tensor]) -> nn.Module:
         variant = self.config.variant
@@ -97,21 +95,8 @@ class RunState:
         self.step, self.elapsed, self.phase = state["step"], state["elapsed"], state["phase"]
         self.sam = self._load(state["sam"])
         self.average = state["average"]
-        self.optimizer = make_optimizer(self.sam, self.config)
+        self.optimizer = Optimizer(self.sam, self.config)
         self.optimizer.load_state_dict(state["optimizer"])
-
-
-def make_optimizer(sam: nn.Module, config: PretrainConfig) -> torch.optim.AdamW:
-    """Build AdamW with weight decay on matrices and kernels only."""
-    embeddings = {
-        value for module in sam.modules() if isinstance(module, nn.Embedding) for value in module.parameters()
-    }
-    embeddings |= {value for name, value in sam.named_parameters() if "pos" in name}
-    parameters = trained(sam)
-    decayed = [value for value in parameters if value.ndim > 1 and value not in embeddings]
-    rest = [value for value in parameters if value.ndim <= 1 or value in embeddings]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99))
 
 
 def _copy(sam: nn.Module) -> dict[str, Tensor]:
