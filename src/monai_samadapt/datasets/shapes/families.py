@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from monai_samadapt.datasets.shapes.outlines import Outline, blob, crescent, ellipse, polygon, star
+from monai_samadapt.datasets.shapes.outlines import Outline, blob, crescent, ellipse, lobed, polygon, star
 from monai_samadapt.datasets.shapes.scene import FAR, OBJECTS, Canvas, Scene, hide, make_scene, place
 from monai_samadapt.datasets.shapes.trees import tree_distance
 
@@ -130,6 +130,7 @@ FAMILIES: dict[str, Callable[[Canvas], Scene]] = {
     "ellipse": lambda canvas: scatter(canvas, ellipse),
     "polygon": lambda canvas: scatter(canvas, polygon),
     "blob": lambda canvas: scatter(canvas, blob),
+    "lobed": lambda canvas: scatter(canvas, lobed),
     "nested": nested,
     "parts": parts,
     "organs": organs,

@@ -41,19 +41,29 @@ def polygon(canvas: Canvas, centre: Tensor, radius: Tensor) -> Tensor:
 
 
 def blob(canvas: Canvas, centre: Tensor, radius: Tensor) -> Tensor:
-    """Smooth outlines r(θ) = 1 + Σ aₖ cos(kθ + φₖ), k = 2 … 5; cos(kθ) by complex powers."""
+    """Smooth outlines r(θ) = 1 + Σ aₖ cos(kθ + φₖ), k = 2 … 5, aₖ up to .5 / k."""
+    return _waves(canvas, centre, radius, orders=5, amplitude=0.5, deepest=0.3)
+
+
+def lobed(canvas: Canvas, centre: Tensor, radius: Tensor) -> Tensor:
+    """Outlines as those of :func:`blob` with deep bays, k = 2 … 7, aₖ up to 1.1 / k."""
+    return _waves(canvas, centre, 0.8 * radius, orders=7, amplitude=1.1, deepest=0.15)
+
+
+def _waves(canvas: Canvas, centre: Tensor, radius: Tensor, orders: int, amplitude: float, deepest: float) -> Tensor:
+    """r(θ) = max(deepest, 1 + Σ aₖ cos(kθ + φₖ)); cos(kθ) by complex powers."""
     draw, shape = canvas.draw, radius.shape
     aspect = draw.uniform(0.5, 1, *shape)
     u, v = canvas.local(centre, radius, draw.uniform(0, math.pi, *shape), aspect)
     norm = torch.hypot(u, v).clamp(min=1e-4)
     cos, sin = u / norm, v / norm
     outline, real, imaginary = torch.ones_like(u), cos, sin
-    for order in range(2, 6):
+    for order in range(2, orders + 1):
         real, imaginary = real * cos - imaginary * sin, real * sin + imaginary * cos
-        size, phase = draw.uniform(0, 0.5, *shape) / order, draw.uniform(0, 2 * math.pi, *shape)
+        size, phase = draw.uniform(0, amplitude, *shape) / order, draw.uniform(0, 2 * math.pi, *shape)
         outline = outline + (size * torch.cos(phase))[..., None, None] * real
         outline = outline - (size * torch.sin(phase))[..., None, None] * imaginary
-    return (norm / outline.clamp(min=0.3) - 1) * (radius * aspect)[..., None, None]
+    return (norm / outline.clamp(min=deepest) - 1) * (radius * aspect)[..., None, None]
 
 
 def star(canvas: Canvas, centre: Tensor, radius: Tensor) -> Tensor:
