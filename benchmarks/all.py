@@ -5,8 +5,8 @@
 Each row is a ratio of one run: both sides have the same random weights, input and precision (float32 on a CPU, bfloat16
 on CUDA), their outputs are compared first, and their repeats alternate, so that what else the machine does meets both.
 Peak memory is that of a step in a process of its own. Writes ``all.json`` and ``all.md``. ``--quick`` takes the nano
-variants and small images, to see that it runs, and no peaks. On CUDA a last line gives the measured rate of bfloat16
-matrix products.
+variants and small images, to see that it runs, and no peaks. What encoders reach of the machine's rate of matrix
+products: ``encoder_rate.py``. Where an epoch's time goes: ``profile_epoch.py``.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from tempfile import mkdtemp
 from typing import Any
 
 import model_cases
+import peer_cases
 import torch
 import volume_cases
-from sides import measure, timed
+from sides import measure
 
 from monai_samadapt.backbones import build_sam
 
@@ -46,8 +47,6 @@ def main() -> None:
             rows.append(measure(case, options.device, options.repeats, peaks=not options.quick))
             print(json.dumps(rows[-1]), flush=True)
             write(rows, options)
-    if options.device.startswith("cuda"):
-        print(f"matrix products in bfloat16: {matrix_rate(options.device):.0f} TFLOP/s")
 
 
 def all_cases(options: argparse.Namespace) -> list[Any]:
@@ -57,15 +56,8 @@ def all_cases(options: argparse.Namespace) -> list[Any]:
     if not options.quick and options.only in "start-up from a file, vit_b, segment_anything":
         weights = str(Path(mkdtemp()) / "sam.pth")
         torch.save(build_sam(sam, 1024, "random").state_dict(), weights)
-    rows = model_cases.cases(sam, hiera, sizes, weights)
+    rows = model_cases.cases(sam, hiera, sizes, weights) + peer_cases.cases(sam, hiera, sizes)
     return rows + volume_cases.cases(sam, hiera, sizes[0], 2 if options.quick else options.slices)
-
-
-def matrix_rate(device: str, side: int = 8192) -> float:
-    """TFLOP/s of a bfloat16 matrix product: what an encoder can reach at most."""
-    matrix = torch.randn(side, side, device=device, dtype=torch.bfloat16)
-    best = min(timed(lambda: matrix @ matrix, device) for _ in range(20))
-    return 2 * side**3 / best / 1e12
 
 
 def write(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:

@@ -11,7 +11,10 @@ import pytest
 import torch
 
 from monai_samadapt.engines import memory
+from monai_samadapt.engines.memory_advice import StepModel
 from monai_samadapt.errors import OneLineExit
+from monai_samadapt.losses import FocalDiceLoss
+from monai_samadapt.networks import SSam
 
 TRAINING = [
     ({"rank": 4}, "rank=4: S-SAM trains singular values, it has no rank; leave rank null"),
@@ -92,16 +95,21 @@ def test_file_that_holds_no_weights_is_refused(bundle: Any, ct_training: dict[st
 def test_setting_named_for_too_little_memory_fits(
     bundle: Any, ct_training: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for free in (memory.training_bytes("vit_nano", 64, 8) - 1, memory.training_bytes("vit_nano", 64, 4, True)):
+    labels = ct_training["labels"]
+
+    def step(checkpointing: bool) -> tuple[SSam, FocalDiceLoss]:
+        return SSam("vit_nano", 64, labels, activation_checkpointing=checkpointing), FocalDiceLoss(labels)
+
+    model = StepModel(step, 64, half=False)
+    for free in (model.total(8, False) - 1, model.total(4, True)):
         with monkeypatch.context() as patch:
-            patch.setattr(memory, "available_bytes", lambda device, free=free: free)
+            patch.setattr(memory, "budget_bytes", lambda device, free=free: free)
             error = bundle.refuse("train+ct", output_dir=str(tmp_path / "run"), **ct_training)
-            assert (error.key, error.value) == ("batch_size", 8)
-            assert re.fullmatch(r"needs about \d+\.\d GiB on cpu, \d+\.\d are free", error.problem)
-            assert error.remedy.startswith("set activation_checkpointing true")
-            found = re.search(r"batch_size (\d+)", error.remedy)
-            batch = int(found[1]) if found else 8
-            memory.check_memory("vit_nano", 64, batch, True, False, "cpu")
+        assert (error.key, error.value) == ("batch_size", 8)
+        assert re.fullmatch(r"needs about \d+\.\d GiB on cpu, \d+\.\d can be had", error.problem)
+        assert error.remedy.startswith("set activation_checkpointing true")
+        found = re.search(r"batch_size (\d+)", error.remedy)
+        assert model.total(int(found[1]) if found else 8, True) <= free
 
 
 def test_loss_that_is_not_finite_stops_with_the_files(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,24 +40,24 @@ def run(options: argparse.Namespace) -> None:
 
 def predict(options: argparse.Namespace) -> str:
     """The memory of a training step of a bundle with some ids, and what to change where it does not fit."""
-    from monai_samadapt.engines.memory_advice import StepModel, advice, budget_bytes
+    from monai_samadapt.engines.memory import BundleStep
+    from monai_samadapt.engines.memory_advice import advice, budget_bytes
 
-    parser = read_configs(options)
-    get = parser.get_parsed_content
-    images, device, checkpointing = images_per_step(get), str(get("device")), bool(get("activation_checkpointing"))
-    half = bool(get("amp")) and device.startswith("cuda")
-    model = StepModel(partial(build, parser), int(get("image_size")), half)
+    config = read_configs(options)
+    bundle = BundleStep(config)
+    images, checkpointing, model = bundle.images, bundle.checkpointing, bundle.model
     step, total = model.traced(images, checkpointing), model.total(images, checkpointing)
-    budget = int(options.memory_gib * GIB) if options.memory_gib else budget_bytes(device)
-    precision = "bfloat16" if half else "float32"
+    budget = int(options.memory_gib * GIB) if options.memory_gib else budget_bytes(bundle.device)
+    precision = "bfloat16" if bundle.half else "float32"
     recompute = "on" if checkpointing else "off"
-    said = f"{get('variant')} at {get('image_size')} px, {images} images a step, {precision}, checkpointing {recompute}"
+    size = f"{config['variant']} at {config['image_size']} px, {images} images a step"
+    said = f"{size}, {precision}, checkpointing {recompute}"
     parts = f"weights {step.weights / GIB:.2f}, gradients and moments {step.training / GIB:.2f}"
     need = f"needs {total / GIB:.2f} GiB ({parts}, step {step.peak / GIB:.2f}), {budget / GIB:.2f} can be had"
     return "\n".join([said, need, "fits" if total <= budget else advice(model, images, checkpointing, budget)])
 
 
-def read_configs(options: argparse.Namespace) -> Any:
+def read_configs(options: argparse.Namespace) -> dict[str, Any]:
     """The bundle's training configuration with overlays and ids."""
     from monai.bundle import ConfigParser
 
@@ -74,22 +72,7 @@ def read_configs(options: argparse.Namespace) -> Any:
     for name in (*IDS, "activation_checkpointing", "amp"):
         if (value := getattr(options, name)) is not None:
             parser[name] = _value(value)
-    parser["checkpoint"] = None
-    return parser
-
-
-def images_per_step(get: Callable[[str], Any]) -> int:
-    """Images in one step: of volumes several slices each."""
-    spec, samples = get("data_spec"), int(get("samples_per_volume"))
-    items = int(spec.items_per_batch(int(get("batch_size")), samples))
-    return items * samples if spec.modality == "ct" else items
-
-
-def build(parser: Any, checkpointing: bool) -> Any:
-    """Network and loss of the configuration."""
-    parser["activation_checkpointing"] = checkpointing
-    parser.parse(True)
-    return parser.get_parsed_content("network_def"), parser.get_parsed_content("loss")
+    return dict(parser.get())
 
 
 def _value(text: str) -> Any:

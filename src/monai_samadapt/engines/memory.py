@@ -1,65 +1,67 @@
-"""A rough prediction of the memory a training step needs."""
+"""Whether the training step of a bundle fits into the memory."""
 
 from __future__ import annotations
 
-import psutil
-import torch
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
-from monai_samadapt.backbones import variant_sizes
-from monai_samadapt.backbones.variants import SamVariant
+from monai.bundle import ConfigParser
+from torch import nn
+
+from monai_samadapt.engines.memory_advice import StepModel, advice, budget_bytes
 from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.networks import SegmentationNetwork
 
-FLOATS_PER_TOKEN = 30
-"""Activations kept per token and channel of a block; ViT-B forward and backward was measured at 27 at 1024 pixels."""
+GIB = 2**30
 
 
-def training_bytes(variant: str, image_size: int, batch: int, checkpointing: bool = False, half: bool = False) -> int:
-    """Estimate the bytes of one training step: weights, the activations of every block, and the decoder's.
+class BundleStep:
+    """The training step that a bundle's configuration describes.
 
-    With activation checkpointing one block's activations and every block's input are kept. Half precision halves the
-    activations, not the weights.
+    Attributes:
+        images: in one step; of volumes several slices each.
+        checkpointing: id ``activation_checkpointing``.
+        half: whether it computes in bfloat16.
+        device: id of that name.
+        model: its memory.
+
+    Args:
+        config: the merged training configuration; no weights are read.
     """
-    inputs = [batch * floats for floats in block_inputs(variant, image_size)]
-    everything = FLOATS_PER_TOKEN * sum(inputs)
-    kept = FLOATS_PER_TOKEN * max(inputs) + sum(inputs) if checkpointing else everything
-    return int(kept * (2 if half else 4) + 1.5 * variant_sizes(variant).parameters * 4)
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._parser = ConfigParser({**config, "checkpoint": None})
+        get = self._parser.get_parsed_content
+        spec, samples = get("data_spec"), int(get("samples_per_volume"))
+        items = int(spec.items_per_batch(int(get("batch_size")), samples))
+        self.images = items * samples if spec.modality == "ct" else items
+        self.checkpointing, self.device = bool(get("activation_checkpointing")), str(get("device"))
+        self.half = bool(get("amp")) and self.device.startswith("cuda")
+        self.model = StepModel(partial(_build, self._parser), spec.image_size, self.half)
 
 
-def block_inputs(variant: str, image_size: int) -> list[int]:
-    """Floats in the input of each encoder block for one image: tokens times width.
-
-    A stage of SAM2's Hiera has half the tokens along a side of the one before it, and twice the width.
-    """
-    sizes = variant_sizes(variant)
-    if isinstance(sizes, SamVariant):
-        return [(image_size // 16) ** 2 * sizes.embed_dim] * sizes.depth
-    widths = [
-        (count, (image_size // (4 << stage)) ** 2 * (sizes.embed_dim << stage))
-        for stage, count in enumerate(sizes.stages)
-    ]
-    return [floats for count, floats in widths for _ in range(count)]
+def _build(parser: ConfigParser, checkpointing: bool) -> tuple[SegmentationNetwork, nn.Module]:
+    parser["activation_checkpointing"] = checkpointing
+    parser.parse(True)
+    return parser.get_parsed_content("network_def"), parser.get_parsed_content("loss")
 
 
-def available_bytes(device: str) -> int:
-    """Free memory of the device."""
-    if device.startswith("cuda"):
-        return int(torch.cuda.mem_get_info(device)[0])
-    return int(psutil.virtual_memory().available)
+def check_memory(config: Mapping[str, Any] | None) -> None:
+    """Refuse a step that does not fit, naming what does.
 
-
-def check_memory(variant: str, image_size: int, batch: int, checkpointing: bool, half: bool, device: str) -> None:
-    """Refuse a setting that cannot fit, naming one that would.
+    Args:
+        config: the merged training configuration. Nothing is checked outside a bundle (None), or when network or loss
+            are objects already.
 
     Raises:
-        SamAdaptError: when the estimate is above the free memory.
+        SamAdaptError: when the step, traced without data, needs more than can be had.
     """
-    free = available_bytes(device)
-    need = training_bytes(variant, image_size, batch, checkpointing, half)
-    if need <= free:
+    if config is None or not all(isinstance(config.get(key), dict) for key in ("network_def", "loss")):
         return
-    fitting = [size for size in range(1, batch) if training_bytes(variant, image_size, size, True, half) <= free]
-    remedy = f"set activation_checkpointing true and batch_size {max(fitting)}" if fitting else "lower image_size"
-    if training_bytes(variant, image_size, batch, True, half) <= free:
-        remedy = "set activation_checkpointing true"
-    problem = f"needs about {need / 2**30:.1f} GiB on {device}, {free / 2**30:.1f} are free"
-    raise SamAdaptError("batch_size", batch, problem, remedy)
+    step = BundleStep(config)
+    need, budget = step.model.traced(step.images, step.checkpointing).total, budget_bytes(step.device)
+    if need > budget:
+        problem = f"needs about {need / GIB:.1f} GiB on {step.device}, {budget / GIB:.1f} can be had"
+        remedy = advice(step.model, step.images, step.checkpointing, budget)
+        raise SamAdaptError("batch_size", step.images, problem, remedy)

@@ -73,8 +73,6 @@ def preflight_training(
     device: str,
     counts: Mapping[str, int],
     embeddings: str = "fixed",
-    activation_checkpointing: bool = False,
-    amp: bool = False,
     amp_dtype: str = "bfloat16",
     rank: int | None = None,
     sam2_version: str = "2.1",
@@ -90,9 +88,8 @@ def preflight_training(
         checkpoint, variant: base weights.
         output_dir: folder of the artefacts.
         device: device of the run.
-        counts: ids that must be at least 1; ``batch_size`` are the images in one step.
+        counts: ids that must be at least 1.
         embeddings: id ``label_embeddings``.
-        activation_checkpointing, amp: what lowers the memory.
         amp_dtype: id of that name.
         rank: must be None for methods without a rank.
         sam2_version: id of that name, for SAM2.
@@ -119,7 +116,7 @@ def preflight_training(
     shared = {str(item["image"]) for item in training} & {str(item["image"]) for item in validation}
     if shared:
         raise SamAdaptError("datalist", sorted(shared)[0], "is in training and in validation", "keep splits apart")
-    check_memory(variant, spec.image_size, counts["batch_size"], activation_checkpointing, amp, device)
+    check_memory(running_config())
     check_items([*training, *validation], spec, Path(output_dir) / "preflight.json")
 
 
