@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
@@ -11,6 +10,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import torch
+from ignite.engine import Events
 from model_cases import LABELS, network_of
 from segment_anything import SamPredictor
 from sides import Case, Step, precision
@@ -35,11 +35,12 @@ def ours_on_volume(method: str, variant: str, size: int, path: Path, device: str
     """Transforms, network, inverse and file, as the bundle does it."""
     spec = DataSpec("ct", LABELS, image_size=size, window=WINDOW)
     network = network_of(method, variant, size)[0].to(device).eval()
-    read, inferer = spec.inference_transforms(), VolumeInferer(8, amp=device.startswith("cuda"))
+    read = spec.inference_transforms()
     write = spec.postprocessing(read, str(path.parent / "ours"))
 
     def step() -> None:
         item: Any = read({"image": str(path)})
+        inferer = VolumeInferer(8, amp=device.startswith("cuda"))  # a new one: it remembers what it has encoded
         item["pred"] = inferer(item["image"][None], network)[0]
         write(item)
 
@@ -105,7 +106,7 @@ def loading(ours: bool, device: str) -> Step:
 
 
 def whole_training(variant: str, size: int, steps: int, ours: bool, device: str) -> Step:
-    """An epoch of the S-SAM bundle, with loading, logging and saving, or its bare steps on batches at hand."""
+    """An epoch amid the S-SAM bundle's training, with loading, logging and saving, or its steps on batches at hand."""
     from monai.bundle import ConfigWorkflow
 
     root = Path(__file__).resolve().parents[1] / "bundles" / "s_sam"
@@ -119,13 +120,8 @@ def whole_training(variant: str, size: int, steps: int, ours: bool, device: str)
     workflow.initialize()
     trainer = workflow.trainer
     if ours:
-        counter = itertools.count(1)
-
-        def epoch() -> None:
-            trainer.state.max_epochs = next(counter)
-            trainer.run()
-
-        return epoch
+        trainer.add_event_handler(Events.EPOCH_COMPLETED, trainer.terminate)  # after all that an epoch ends with
+        return lambda: trainer.run() and None
     batches = list(trainer.data_loader)
 
     def bare() -> None:
@@ -154,6 +150,6 @@ def cases(sam: str, hiera: str, size: int, slices: int) -> list[Case]:
         Case(f"volume of 2 slices, {sam}, {size} px", fixed, "a loop over SamPredictor at its 1024 px", target=6.0)
     ]
     rows += [Case("data loading, an epoch of CT", loading, "files read again")]
-    bundle = partial(whole_training, sam, size, 2)
+    bundle = partial(whole_training, sam, size, 6)
     rows += [Case(f"epoch of the s_sam bundle, {sam}, {size} px", bundle, "its bare steps", target=0.91)]
     return rows

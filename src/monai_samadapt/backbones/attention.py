@@ -61,7 +61,8 @@ class FusedAttention(Attention):  # type: ignore[misc]
         else:
             of_padding = _padding_counts(q, size)
         # (B, heads, tokens, c)
-        q, k, v = (_by_head(torch.cat(parts, dim=-1)) for parts in (queries + of_padding, keys, [v]))
+        q, k = (_by_head(torch.cat(parts, dim=-1)) for parts in (queries + of_padding, keys))
+        v = _by_head(v)
         if of_padding:
             k, v = self._with_padding(F.pad(k, (0, len(of_padding))), v, len(of_padding))
         v = F.pad(v, (0, q.shape[-1] - dim))
