@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy.spatial import ConvexHull
 from torch import Tensor
 
 from monai_samadapt.datasets.shapes.draw import Draw, grid
-from monai_samadapt.datasets.shapes.outlines import blob, crescent, ellipse, polygon, star
+from monai_samadapt.datasets.shapes.outlines import Outline, blob, crescent, ellipse, lobed, polygon, star
 from monai_samadapt.datasets.shapes.scene import Canvas, place
 from monai_samadapt.datasets.shapes.trees import tree_distance, tree_segments
 
@@ -40,7 +42,14 @@ def test_local_coordinates_are_turned_and_scaled() -> None:
 
 @pytest.mark.parametrize(
     ("outline", "smallest", "largest"),
-    [(ellipse, 0.34, 4.0), (blob, 0.4, 4.2), (polygon, 0.3, 5.2), (star, 0.4, 2.4), (crescent, 0.4, 2.4)],
+    [
+        (ellipse, 0.34, 4.0),
+        (blob, 0.4, 4.2),
+        (lobed, 0.2, 4.2),
+        (polygon, 0.3, 5.2),
+        (star, 0.4, 2.4),
+        (crescent, 0.4, 2.4),
+    ],
 )
 def test_area_is_within_the_outline_s_bounds(outline, smallest: float, largest: float) -> None:  # type: ignore[no-untyped-def]
     """Areas for radius r lie between smallest r² and largest r² (a disc has π r²)."""
@@ -48,6 +57,19 @@ def test_area_is_within_the_outline_s_bounds(outline, smallest: float, largest: 
     relative = _area(outline(_canvas(), centre, radius)) / radius.square()
     assert relative.min() > smallest and relative.max() < largest
     assert relative.std() > 0.1
+
+
+def _filled_share(outline: Outline) -> float:
+    """Mean share of its convex hull that a shape covers."""
+    distance = outline(_canvas(), torch.zeros(COUNT, 1, 2), torch.full((COUNT, 1), 0.6))[:, 0]
+    points = [np.argwhere((shape < 0).numpy()) for shape in distance]
+    return float(np.mean([len(inside) / ConvexHull(inside).volume for inside in points]))
+
+
+def test_lobed_outlines_have_deep_bays() -> None:
+    assert _filled_share(ellipse) > 1.0  # of pixel centres: a hull through them is smaller than the pixels
+    assert _filled_share(blob) > 0.93
+    assert _filled_share(lobed) < 0.88
 
 
 def test_half_of_the_ellipses_have_the_area_of_an_ellipse() -> None:
