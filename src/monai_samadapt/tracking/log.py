@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,9 @@ LARGEST_BATCH = 1000
 class RunLog:
     """Logs to one MLflow run and never stops the program.
 
-    Metrics are collected and sent in batches. When the server fails, one line says so; they are kept, and sent the
-    next time it answers.
+    Metrics are collected and sent in batches, by a thread of its own: a training does not wait for them. All else waits
+    for the server, and comes after what was sent before. When the server fails, one line says so; metrics are kept, and
+    sent the next time it answers.
 
     Attributes:
         run: the run as it was when this object was made; None as long as the server could not be reached.
@@ -57,10 +59,15 @@ class RunLog:
         self._client: MlflowClient | None = None
         self._waiting: list[Metric] = []
         self._failing = False
+        self._worker = ThreadPoolExecutor(1, "mlflow")
+        self._sending: Future[bool] | None = None
         self.attempt(self._open)
 
     def attempt(self, action: Callable[[], Any]) -> bool:
         """Do something at the server; False, with one line the first time, when that failed."""
+        return self._worker.submit(self._attempt, action).result()
+
+    def _attempt(self, action: Callable[[], Any]) -> bool:
         try:
             with short_waits():
                 action()
@@ -88,9 +95,10 @@ class RunLog:
                 self._waiting.append(Metric(metric_name(name), float(value), now, step))
 
     def send(self, retry: bool = True) -> None:
-        """Send all metrics that wait; without ``retry`` not while the server is failing."""
-        if self._waiting and (retry or not self._failing):
-            self.attempt(self._send)
+        """Begin to send all metrics that wait; without ``retry`` not while the server is failing."""
+        idle = self._sending is None or self._sending.done()
+        if self._waiting and idle and (retry or not self._failing):
+            self._sending = self._worker.submit(self._attempt, self._send)
 
     def files(self, paths: Iterable[Path], folder: str | None = None) -> None:
         """Upload files, and folders with what is in them, as far as they exist."""
@@ -105,7 +113,9 @@ class RunLog:
         self.attempt(lambda: self.client.log_text(self.run_id, content, name))
 
     def status(self, status: str) -> None:
-        """Set ``RUNNING``, or ``FINISHED``, ``FAILED`` or ``KILLED``, which end the run."""
+        """Set ``RUNNING``, or ``FINISHED``, ``FAILED`` or ``KILLED``, which end the run after all metrics are sent."""
+        if self._waiting and not self._failing:
+            self.attempt(self._send)
         if status == "RUNNING":
             self.attempt(lambda: self.client.update_run(self.run_id, status))
         else:
@@ -151,9 +161,9 @@ class RunLog:
         self.client.log_batch(run_id, params=new, tags=changed)
 
     def _send(self) -> None:
-        while self._waiting:
-            self.client.log_batch(self.run_id, metrics=self._waiting[:LARGEST_BATCH])
-            del self._waiting[:LARGEST_BATCH]
+        while batch := self._waiting[:LARGEST_BATCH]:
+            self.client.log_batch(self.run_id, metrics=batch)
+            del self._waiting[: len(batch)]  # others may have come meanwhile
 
     def _clear(self, folder: str) -> None:
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
