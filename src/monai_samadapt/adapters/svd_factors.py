@@ -36,7 +36,7 @@ def factorise(weight: Tensor) -> Factors:
     singular, right = eigenvalues.clamp(min=0).sqrt().flip(0), right.flip(1)
     if singular[-1] <= SMALLEST_RATIO * singular[0]:
         u, s, vt = torch.linalg.svd(matrix, full_matrices=False)
-        return Factors(u.float(), s.float(), vt.float())
+        return Factors(u.float().contiguous(), s.float(), vt.float().contiguous())
     left = (tall @ right) / singular
     u, v = (left, right) if tall.shape == matrix.shape else (right, left)
     return Factors(u.float().contiguous(), singular.float(), v.T.float().contiguous())

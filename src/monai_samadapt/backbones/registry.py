@@ -17,8 +17,8 @@ SAM21_URL = "https://dl.fbaipublicfiles.com/segment_anything_2/092824/"
 LICENCE = "Apache-2.0"
 WEIGHTS_FOLDER = Path(str(resources.files("monai_samadapt"))) / "weights"
 NANO_SHA256: dict[str, str | None] = {
-    "sam_vit_nano": "81c49e4e6f7fe3ae1313a2763bd24bc5b2c3fbf0357d144cce6e72c480369e23",
-    "sam2.1_hiera_nano": "5481b4e577728a023f4dbcb6b61d9e75b144c7ffb43abd328d513aa65942322d",
+    "sam_vit_nano": "b2068072dcb52d9cff2b0fca9cadcdb9dab3ffb48766f8a04e5dbb9335d84876",
+    "sam2.1_hiera_nano": "e0dd6bba2d46fd1fec29f3521702ee1710725025b03a0cd81ca18a9769499b43",
 }
 
 

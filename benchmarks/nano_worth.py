@@ -1,0 +1,67 @@
+"""What the embedded bases are worth: each method from its nano base and from random weights, on real images.
+
+    python benchmarks/nano_worth.py TASK DATA OUTPUT [--epochs 15] [--batch_size 4] [--seeds 3]
+
+A task of ``real_tasks.py`` on its own split, at 128 px; a comparison (``samadapt compare``) for each seed in
+OUTPUT/SEED, with full fine-tuning of the nano SAM and a U-Net beside them. A method has the same rate from both starts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+from real_samples import list_set
+
+from monai_samadapt.cli import main as samadapt
+
+RATES = {"s_sam": 3e-3, "sam2_lora": 1e-3, "balr_sam": 1e-3}
+
+
+def columns() -> dict[str, dict[str, Any]]:
+    """Name of a column → its ids."""
+    nano = {name: {"learning_rate": rate} for name, rate in RATES.items()}
+    random = {f"{name}_random": {"method": name, "checkpoint": "random", **ids} for name, ids in nano.items()}
+    return nano | random | {"full_sam": {"learning_rate": 3e-4}, "unet": {"learning_rate": 3e-3}}
+
+
+def dice(folder: Path) -> dict[str, float]:
+    """Mean Dice of each column over the test cases."""
+    with (folder / "compare.csv").open(encoding="utf-8") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["prompts"] == "none"]
+    names = dict.fromkeys(row["method"] for row in rows)
+    return {name: statistics.mean(float(row["dice"]) for row in rows if row["method"] == name) for name in names}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--batch_size", type=int, default=4)
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    output = options.output.resolve()
+    entry = list_set(options.task, options.data.resolve(), output, options.epochs)
+    ids = {"image_size": 128, "num_workers": 0, "batch_size": options.batch_size, "device": "cpu"}
+    study = {"sets": {options.task: entry}, "methods": columns(), "folds": 1, "ids": ids}
+    path = output / "study.json"
+    path.write_text(json.dumps(study, indent=2) + "\n")
+    found = []
+    for seed in range(options.seeds):
+        arguments = ["compare", "--study", str(path), "--output", str(output / str(seed)), "--seed", str(seed)]
+        samadapt([*arguments, "--tracking_uri", "off"])
+        found.append(dice(output / str(seed)))
+    print(f"| {options.task} | Dice | of each seed |\n|---|---:|---|")
+    for name in found[0]:
+        each = [means[name] for means in found]
+        print(f"| {name} | {statistics.mean(each):.3f} | {', '.join(f'{value:.3f}' for value in each)} |")
+
+
+if __name__ == "__main__":
+    main()
