@@ -103,7 +103,8 @@ def step_of(network: SegmentationNetwork, loss: nn.Module, image: Tensor, device
 
 
 def training(method: str, variant: str, size: int, batch: int, ours: bool, device: str) -> Step:
-    network, loss = network_of(method, variant, size)
+    """A training step; on CUDA this project's encoder blocks are compiled, upstream's are eager."""
+    network, loss = network_of(method, variant, size, compile_blocks=ours and device.startswith("cuda"))
     if not ours:
         other_way(network)
     return step_of(network.to(device).train(), loss, images(batch, size, device), device)
