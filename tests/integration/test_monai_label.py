@@ -267,7 +267,7 @@ def test_training_on_submitted_labels_changes_the_answers(
     submit_four(server, image, end)
     weights = server.root / "bundles" / model / "models/model.pt"
     stamp = sha256(weights)
-    server.post(f"/train/{model}", {"max_epochs": 1, "val_split": 0.25})
+    server.post(f"/train/{model}", {"max_epochs": 20, "val_split": 0.25})
     task = server.wait("/train/")
     assert task["status"] == "DONE", task["details"]
     assert sha256(weights) != stamp
