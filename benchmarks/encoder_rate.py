@@ -14,11 +14,9 @@ import statistics
 
 import torch
 from model_cases import images
+from peer_cases import encode_of
 from sides import precision, timed
 from torch.utils.flop_counter import FlopCounterMode
-
-from monai_samadapt.backbones import build_sam, build_sam2
-from monai_samadapt.backbones.sam2_encoder import encode_still
 
 
 def main() -> None:
@@ -50,11 +48,7 @@ def matrix_rate(device: str) -> float:
 @torch.inference_mode()
 def row(variant: str, batch: int, best: float, options: argparse.Namespace) -> str:
     image = images(batch, options.size, options.device)
-    if variant.startswith("hiera"):
-        sam2 = build_sam2(variant, options.size, "random").to(options.device)
-        encode = lambda image: encode_still(sam2, image)  # noqa: E731
-    else:
-        encode = build_sam(variant, options.size, "random").image_encoder.to(options.device)
+    _, encode = encode_of(variant, options.size, True, options.device)
     with precision(options.device), FlopCounterMode(display=False) as counter:
         encode(image)
     if options.compile:

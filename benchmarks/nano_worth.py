@@ -9,7 +9,6 @@ OUTPUT/SEED, with full fine-tuning of the nano SAM and a U-Net beside them. A me
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import statistics
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 from real_samples import list_set
 
 from monai_samadapt.cli import main as samadapt
+from monai_samadapt.compare import comparison_report
 
 RATES = {"s_sam": 3e-3, "sam2_lora": 1e-3, "balr_sam": 1e-3}
 
@@ -31,10 +31,8 @@ def columns() -> dict[str, dict[str, Any]]:
 
 def dice(folder: Path) -> dict[str, float]:
     """Mean Dice of each column over the test cases."""
-    with (folder / "compare.csv").open(encoding="utf-8") as stream:
-        rows = [row for row in csv.DictReader(stream) if row["prompts"] == "none"]
-    names = dict.fromkeys(row["method"] for row in rows)
-    return {name: statistics.mean(float(row["dice"]) for row in rows if row["method"] == name) for name in names}
+    entries = [entry for entry in comparison_report(folder).entries if entry.prompts == "none"]
+    return {entry.column: float(entry.summary["overall"]["metrics"]["dice"]["mean"]) for entry in entries}
 
 
 def main() -> None:

@@ -16,19 +16,18 @@ from monai_samadapt.adapters.lora import LoRALinear
 from monai_samadapt.backbones import build_sam, build_sam2
 from monai_samadapt.backbones.sam2_encoder import encode_still
 
+RENAMED = ((r"patch_embed\.proj", "patch_embed.projection"), (r"norm(\d)", r"layer_norm\1"))
 RENAMED_SAM = (
-    (r"patch_embed\.proj", "patch_embed.projection"),
+    *RENAMED,
     (r"blocks\.", "layers."),
-    (r"norm(\d)", r"layer_norm\1"),
     (r"neck\.0", "neck.conv1"),
     (r"neck\.1", "neck.layer_norm1"),
     (r"neck\.2", "neck.conv2"),
     (r"neck\.3", "neck.layer_norm2"),
 )
 RENAMED_SAM2 = (
+    *RENAMED,
     (r"trunk\.", "backbone."),
-    (r"patch_embed\.proj", "patch_embed.projection"),
-    (r"norm(\d)", r"layer_norm\1"),
     (r"mlp\.layers\.0", "mlp.proj_in"),
     (r"mlp\.layers\.1", "mlp.proj_out"),
     (r"\.conv\.", "."),

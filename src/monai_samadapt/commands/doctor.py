@@ -11,7 +11,6 @@ from typing import Any
 from monai_samadapt.commands.bundles import find_bundle
 from monai_samadapt.errors import SamAdaptError
 
-GIB = 2**30
 IDS = ("variant", "image_size", "labels", "rank", "batch_size", "samples_per_volume", "adapt_from_block", "device")
 
 
@@ -40,7 +39,7 @@ def run(options: argparse.Namespace) -> None:
 
 def predict(options: argparse.Namespace) -> str:
     """The memory of a training step of a bundle with some ids, and what to change where it does not fit."""
-    from monai_samadapt.engines.memory import BundleStep
+    from monai_samadapt.engines.memory import GIB, BundleStep
     from monai_samadapt.engines.memory_advice import advice, budget_bytes
 
     config = read_configs(options)

@@ -30,8 +30,9 @@ class Optimizer:
             id(value) for part in sam.modules() if isinstance(part, nn.Embedding) for value in part.parameters()
         }
         embeddings |= {id(value) for name, value in sam.named_parameters() if "pos" in name}
-        weights = [value for value in trained(sam) if value.ndim > 1 and id(value) not in embeddings]
-        rest = [value for value in trained(sam) if value.ndim <= 1 or id(value) in embeddings]
+        parameters = trained(sam)
+        weights = [value for value in parameters if value.ndim > 1 and id(value) not in embeddings]
+        rest = [value for value in parameters if value.ndim <= 1 or id(value) in embeddings]
         kernels = [value for value in weights if value.ndim > 2]
         groups = [{"params": kernels, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
         matrices = [value for value in weights if value.ndim == 2]
