@@ -16,14 +16,15 @@ from monai_samadapt.datasets.shapes import ShapesGenerator
 from monai_samadapt.errors import OneLineExit, SamAdaptError
 from monai_samadapt.pretrain.config import PretrainConfig
 from monai_samadapt.pretrain.export import export, weights_file
+from monai_samadapt.pretrain.padding import pad_some
 from monai_samadapt.pretrain.scenes import Scenes
 from monai_samadapt.pretrain.train import Runtime, train
 
 
 def procedural_scenes(size: int, images: int, seed: int) -> Scenes:
-    """Make ``images`` procedural scenes of the training families."""
+    """Make ``images`` procedural scenes of the training families, some of them not square."""
     generator = torch.Generator().manual_seed(seed)
-    return Scenes(*ShapesGenerator(size, images, generator=generator)())
+    return pad_some(Scenes(*ShapesGenerator(size, images, generator=generator)()), generator)
 
 
 def main(arguments: list[str] | None = None) -> None:
