@@ -17,8 +17,8 @@ SAM21_URL = "https://dl.fbaipublicfiles.com/segment_anything_2/092824/"
 LICENCE = "Apache-2.0"
 WEIGHTS_FOLDER = Path(str(resources.files("monai_samadapt"))) / "weights"
 NANO_SHA256: dict[str, str | None] = {
-    "sam_vit_nano": "b2068072dcb52d9cff2b0fca9cadcdb9dab3ffb48766f8a04e5dbb9335d84876",
-    "sam2.1_hiera_nano": "e0dd6bba2d46fd1fec29f3521702ee1710725025b03a0cd81ca18a9769499b43",
+    "sam_vit_nano": "fba7e269a76866d30e67b7eab62d816f7804e795f28b75a83248fd3de9ca1774",
+    "sam2.1_hiera_nano": "6608f15d1729e04d3365f8a05bda02b394ef92836445f9819084eafebf526597",
 }
 
 
