@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from monai_samadapt.backbones.sam import PIXEL_MEAN
-from monai_samadapt.datasets.shapes.generator import MIN_AREA, MIN_VISIBLE
+from monai_samadapt.datasets.shapes.generator import enough_left
 from monai_samadapt.pretrain.scenes import Scenes
 
 SHARE, SHORTEST = 0.5, 0.55
@@ -27,7 +27,7 @@ def pad_some(scenes: Scenes, generator: torch.Generator) -> Scenes:
     images = torch.where(inside[:, None], scenes.images, mean)
     masks = scenes.masks & inside[:, None]
     before, after = (part.flatten(2).sum(2) for part in (scenes.masks, masks))
-    valid = scenes.valid & (after >= MIN_AREA * inside[0].numel()) & (after >= MIN_VISIBLE * before)
+    valid = scenes.valid & enough_left(after, before, inside[0].numel())
     return Scenes(images, masks & valid[..., None, None], valid)
 
 

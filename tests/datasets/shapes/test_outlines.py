@@ -7,11 +7,23 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from scipy.spatial import ConvexHull
 from torch import Tensor
 
 from monai_samadapt.datasets.shapes.draw import Draw, grid
-from monai_samadapt.datasets.shapes.outlines import Outline, blob, crescent, ellipse, lobed, polygon, star
+from monai_samadapt.datasets.shapes.outlines import (
+    Outline,
+    bent,
+    blob,
+    crescent,
+    ellipse,
+    islands,
+    jagged,
+    lobed,
+    polygon,
+    star,
+)
 from monai_samadapt.datasets.shapes.scene import Canvas, place
 from monai_samadapt.datasets.shapes.trees import tree_distance, tree_segments
 
@@ -47,6 +59,9 @@ def test_local_coordinates_are_turned_and_scaled() -> None:
         (blob, 0.4, 4.2),
         (lobed, 0.2, 4.2),
         (polygon, 0.3, 5.2),
+        (jagged, 0.15, 3.0),
+        (bent, 0.2, 2.4),
+        (islands, 0.1, 4.2),
         (star, 0.4, 2.4),
         (crescent, 0.4, 2.4),
     ],
@@ -70,6 +85,49 @@ def test_lobed_outlines_have_deep_bays() -> None:
     assert _filled_share(ellipse) > 1.0  # of pixel centres: a hull through them is smaller than the pixels
     assert _filled_share(blob) > 0.93
     assert _filled_share(lobed) < 0.88
+
+
+def _drawn(outline: Outline) -> tuple[Tensor, Draw]:
+    """Areas (B,) of shapes of radius .8, relative to its square, and the draws that decided them, to be repeated."""
+    canvas = _canvas()
+    state = canvas.draw.generator.get_state()
+    area = _area(outline(canvas, torch.zeros(COUNT, 1, 2), torch.full((COUNT, 1), 0.8)))[:, 0] / 0.64
+    canvas.draw.generator.set_state(state)
+    canvas.draw.uniform(0, 1, COUNT, 1)  # the angle
+    return area, canvas.draw
+
+
+def test_jagged_outlines_have_the_area_of_their_polygons() -> None:
+    """Half the sum of r₁ r₂ sin Δ, squeezed."""
+    area, draw = _drawn(jagged)
+    aspect, corners = draw.uniform(0.6, 1, COUNT, 1)[:, 0], draw.integers(5, 14, COUNT, 1)[:, 0]
+    away = draw.uniform(0.2, 1, COUNT, 1, 13)[:, 0]
+    for one, squeeze, number, radii in zip(area, aspect, corners, away, strict=True):
+        edges = radii[:number] * radii[:number].roll(-1)
+        expected = squeeze * edges.sum() * torch.sin(2 * math.pi / number) / 2
+        assert one.item() == pytest.approx(expected.item(), rel=0.04)
+    assert _filled_share(jagged) < 0.9 < _filled_share(polygon)
+
+
+def test_bent_outlines_have_the_area_of_their_bands() -> None:
+    """Arc length times width and two half discs, squeezed; less where the ends of a nearly closed arc overlap."""
+    area, draw = _drawn(bent)
+    aspect, width, half = (draw.uniform(*bounds, COUNT, 1)[:, 0] for bounds in ((0.6, 1), (0.1, 0.32), (0.7, 2.8)))
+    expected = aspect * (2 * half * (1 - width) * 2 * width + math.pi * width.square())
+    free = (1 - width) * torch.sin(math.pi - half) > width
+    free |= half < math.pi / 2
+    assert free.sum() > COUNT / 2
+    assert torch.allclose(area[free], expected[free], rtol=0.03, atol=0.01)
+    assert (area[~free] < expected[~free] * 1.03).all()
+
+
+def test_islands_come_in_pieces_and_with_holes() -> None:
+    inside = (islands(_canvas(), torch.zeros(COUNT, 1, 2), torch.full((COUNT, 1), 0.6))[:, 0] < 0).numpy()
+    pieces = np.array([ndimage.label(shape)[1] for shape in inside])
+    holes = np.array([(ndimage.binary_fill_holes(shape) & ~shape).any() for shape in inside])
+    assert pieces.min() >= 1 and 0.05 < (pieces > 1).mean() < 0.7
+    assert 0 < holes.mean() < 0.5
+    assert _filled_share(islands) < 0.88
 
 
 def test_half_of_the_ellipses_have_the_area_of_an_ellipse() -> None:

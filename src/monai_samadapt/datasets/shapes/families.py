@@ -11,7 +11,18 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from monai_samadapt.datasets.shapes.outlines import Outline, blob, crescent, ellipse, lobed, polygon, star
+from monai_samadapt.datasets.shapes.outlines import (
+    Outline,
+    bent,
+    blob,
+    crescent,
+    ellipse,
+    islands,
+    jagged,
+    lobed,
+    polygon,
+    star,
+)
 from monai_samadapt.datasets.shapes.scene import FAR, OBJECTS, Canvas, Scene, hide, make_scene, place
 from monai_samadapt.datasets.shapes.trees import tree_distance
 
@@ -21,6 +32,17 @@ def scatter(canvas: Canvas, outline: Outline) -> Scene:
     spots = place(canvas.draw, canvas.count, OBJECTS, 0.08, 0.85)
     distance = hide(outline(canvas, spots.centre, spots.radius), spots.active)
     return make_scene(distance, spots.centre)
+
+
+def walled(canvas: Canvas) -> Scene:
+    """A crowd of shapes whose wall is darker or brighter than what it encloses, as of glands, vessels and cysts."""
+    draw, shape = canvas.draw, (canvas.count, OBJECTS)
+    spots = place(draw, canvas.count, OBJECTS, 0.1, 0.55)
+    scene = make_scene(hide(blob(canvas, spots.centre, spots.radius), spots.active), spots.centre)
+    scene.wall[:, 1:] = spots.radius * draw.uniform(0.12, 0.45, *shape)
+    same = draw.sign(canvas.count, 1) * torch.where(draw.chance(0.9, *shape), 1.0, -1.0)
+    scene.wall_tone[:, 1:] = same * draw.log_uniform(0.1, 0.5, *shape)
+    return scene
 
 
 def nested(canvas: Canvas) -> Scene:
@@ -131,6 +153,10 @@ FAMILIES: dict[str, Callable[[Canvas], Scene]] = {
     "polygon": lambda canvas: scatter(canvas, polygon),
     "blob": lambda canvas: scatter(canvas, blob),
     "lobed": lambda canvas: scatter(canvas, lobed),
+    "jagged": lambda canvas: scatter(canvas, jagged),
+    "bent": lambda canvas: scatter(canvas, bent),
+    "islands": lambda canvas: scatter(canvas, islands),
+    "walled": walled,
     "nested": nested,
     "parts": parts,
     "organs": organs,

@@ -104,8 +104,13 @@ def visible_masks(scene: Scene, distance: Tensor, view: Tensor) -> tuple[Tensor,
     masks, whole = masks[:, 1:], whole[:, 1:]
     area, full = (part.sum((-2, -1)) for part in (masks, whole))
     pixels = distance.shape[-1] ** 2
-    valid = (area >= MIN_AREA * pixels) & (area <= MAX_AREA * pixels) & (area >= MIN_VISIBLE * full)
+    valid = enough_left(area, full, pixels) & (area <= MAX_AREA * pixels)
     return masks & valid[..., None, None], valid
+
+
+def enough_left(area: Tensor, full: Tensor, pixels: int) -> Tensor:
+    """Whether so much of a shape is in sight, ``area`` of ``full`` in an image of ``pixels``, that it is an object."""
+    return (area >= MIN_AREA * pixels) & (area >= MIN_VISIBLE * full)
 
 
 def _parts(scene: Scene) -> Tensor:

@@ -83,3 +83,48 @@ def crescent(canvas: Canvas, centre: Tensor, radius: Tensor) -> Tensor:
     shift, hole = draw.uniform(0.5, 0.9, *shape)[..., None, None], draw.uniform(0.7, 1, *shape)[..., None, None]
     bite = torch.hypot(u - shift, v) - hole
     return torch.maximum(torch.hypot(u, v) - 1, -bite) * radius[..., None, None]
+
+
+def jagged(canvas: Canvas, centre: Tensor, radius: Tensor) -> Tensor:
+    """Polygons that need not be convex: 5 to 13 corners at equal angles, each .2 to 1 away from the centre.
+
+    The edge between corners r₁ and r₂ is r(t) = r₁ r₂ sin Δ / (r₁ sin tΔ + r₂ sin (1 - t)Δ), Δ the angle between them.
+    """
+    draw, shape = canvas.draw, radius.shape
+    u, v = canvas.local(centre, radius, draw.uniform(0, 2 * math.pi, *shape), draw.uniform(0.6, 1, *shape))
+    corners = draw.integers(5, 14, *shape)[..., None, None]
+    away = draw.uniform(0.2, 1, *shape, 13)
+    place = (torch.atan2(v, u) / (2 * math.pi) + 0.5).clamp(0, 0.999999) * corners
+    index, share, between = place.long(), place % 1, 2 * math.pi / corners
+    first, second = (
+        away.gather(2, chosen.flatten(2)).view_as(u) for chosen in (index, (index + 1) % corners.expand_as(index))
+    )
+    edge = first * torch.sin(share * between) + second * torch.sin((1 - share) * between)
+    outline = first * second * torch.sin(between) / edge
+    return (torch.hypot(u, v) / outline - 1) * 0.6 * radius[..., None, None]
+
+
+def bent(canvas: Canvas, centre: Tensor, radius: Tensor) -> Tensor:
+    """Bands of one width with round ends along an arc of 80 to 320 degrees, as of bowel, wall or muscle."""
+    draw, shape = canvas.draw, radius.shape
+    u, v = canvas.local(centre, radius, draw.uniform(0, 2 * math.pi, *shape), draw.uniform(0.6, 1, *shape))
+    width, half = (draw.uniform(low, high, *shape)[..., None, None] for low, high in ((0.1, 0.32), (0.7, 2.8)))
+    middle = 1 - width
+    along = torch.atan2(v, u).abs() < half
+    end = torch.hypot(u - middle * torch.cos(half), v.abs() - middle * torch.sin(half))
+    return (torch.where(along, (torch.hypot(u, v) - middle).abs(), end) - width) * radius[..., None, None]
+
+
+def islands(canvas: Canvas, centre: Tensor, radius: Tensor) -> Tensor:
+    """Patches with bays, necks, holes and islands: u² + v² + Σ aₖ cos(wₖ·(u, v) + φₖ) < .6, six waves, |wₖ| 2 to 8."""
+    draw, shape = canvas.draw, radius.shape
+    u, v = canvas.local(centre, 1.1 * radius, draw.uniform(0, math.pi, *shape), draw.uniform(0.5, 1, *shape))
+    field = u * u + v * v - 0.6
+    for _ in range(6):
+        turn, phase = draw.uniform(0, 2 * math.pi, 2, *shape)[..., None, None]
+        size, speed = (
+            draw.uniform(0.05, 0.35, *shape)[..., None, None],
+            draw.log_uniform(2, 8, *shape)[..., None, None],
+        )
+        field = field + size * torch.cos(speed * (torch.cos(turn) * u + torch.sin(turn) * v) + phase)
+    return field * 0.35 * radius[..., None, None]

@@ -24,6 +24,8 @@ class Scene:
         parent: (B, L) the layer that a shape lies on, -1 for the background.
         opaque: (B, L) whether a shape hides what is below it.
         alike: (B,) whether all layers look the same.
+        wall: (B, L) thickness of a wall inside a shape's outline, in half image sides; 0 for none.
+        wall_tone: (B, L) brightness that a wall adds.
     """
 
     distance: Tensor
@@ -31,6 +33,8 @@ class Scene:
     parent: Tensor
     opaque: Tensor
     alike: Tensor
+    wall: Tensor
+    wall_tone: Tensor
 
     @classmethod
     def join(cls, scenes: list[Scene]) -> Scene:
@@ -60,6 +64,7 @@ def make_scene(
         torch.cat([none[:, :1], none if parent is None else parent], 1),
         torch.full((count, LAYERS), opaque, device=device),
         torch.full((count,), alike, device=device),
+        *torch.zeros(2, count, LAYERS, device=device),
     )
 
 
