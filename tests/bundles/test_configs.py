@@ -67,7 +67,7 @@ def test_overlays_set_ids_that_every_config_declares(
 ) -> None:
     overlays = [path for path in (bundle.root / "configs").glob("*.json") if path.stem not in BASES]
     overlays = [path for path in overlays if not path.stem.startswith(TRAINING_OVERLAYS)]
-    overlay_names = {"ct", "image2d", "fundus_vessel", "fundus_disc", "fundus_disc_cup"}
+    overlay_names = {"ct", "mri", "image2d", "fundus_vessel", "fundus_disc", "fundus_disc_cup"}
     assert overlay_names <= {path.stem for path in overlays}
     for path in overlays:
         keys = set(read(path))

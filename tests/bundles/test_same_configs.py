@@ -10,7 +10,7 @@ import pytest
 
 BUNDLES = Path(__file__).resolve().parents[2] / "bundles"
 OTHERS = ("sam2_lora", "balr_sam")
-OVERLAYS = ("ct", "image2d", "fundus_vessel", "fundus_disc", "fundus_disc_cup", "evaluate")
+OVERLAYS = ("ct", "mri", "image2d", "fundus_vessel", "fundus_disc", "fundus_disc_cup", "evaluate")
 OVERLAYS += ("low_memory", "multi_gpu_train", "multi_gpu_evaluate")
 # what makes a method: its network, loss, optimiser and their ids
 OWN = {

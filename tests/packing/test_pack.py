@@ -152,16 +152,20 @@ def config_of_adapter(bundle: Path) -> dict[str, Any]:
     ("name", "overlay", "channels"),
     [
         ("balr_sam", "ct", {"0": "background", "1": "Liver", "2": "Spleen"}),
+        ("balr_sam", "mri", {"0": "background", "1": "Liver", "2": "Spleen"}),
         ("sam2_lora", "fundus_disc_cup", {"0": "Disc", "1": "Cup"}),
     ],
 )
 def test_the_other_methods(name: str, overlay: str, channels: dict[str, str], tmp_path: Path) -> None:
     ids = {**NANO, "variant": "hiera_nano" if name == "sam2_lora" else "vit_nano"}
-    ids |= {"labels": ["Liver", "Spleen"]} if overlay == "ct" else {}
+    volumes = {"ct": ("hounsfield", "CT"), "mri": ("magnitude", "MR")}
+    ids |= {"labels": ["Liver", "Spleen"]} if overlay in volumes else {}
     pack_base(find_bundle(name), [overlay], tmp_path / "packed", ids)
-    pred = config(tmp_path / "packed", "metadata")["network_data_format"]["outputs"]["pred"]
+    data = config(tmp_path / "packed", "metadata")["network_data_format"]
+    pred, image = data["outputs"]["pred"], data["inputs"]["image"]
     assert pred["channel_def"] == channels and pred["num_channels"] == len(channels)
-    assert pred["spatial_shape"] == ([64, 64, "*"] if overlay == "ct" else [64, 64])
+    assert pred["spatial_shape"] == ([64, 64, "*"] if overlay in volumes else [64, 64])
+    assert (image["format"], image["modality"]) == volumes.get(overlay, (image["format"], image["modality"]))
     configs = {
         "meta_file": files(tmp_path / "packed", "metadata"),
         "config_file": files(tmp_path / "packed", "inference"),

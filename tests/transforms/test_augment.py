@@ -6,7 +6,7 @@ import torch
 from monai.data import MetaTensor
 
 from monai_samadapt.transforms import DataSpec
-from monai_samadapt.transforms.augment import RandSaturationd, ct_augmentation, picture_augmentation, sided
+from monai_samadapt.transforms.augment import RandSaturationd, picture_augmentation, sided, volume_augmentation
 
 
 def test_saturation_keeps_grey_and_scales_the_distance_from_it():
@@ -34,7 +34,7 @@ def test_image_and_label_move_together_and_stay_moderate():
     label = torch.zeros(1, 64, 64)
     label[:, 20:44, 16:40] = 1
     areas, shifts = [], []
-    for steps in (ct_augmentation(64)[:1], picture_augmentation(64, ["A"])[:3]):
+    for steps in (volume_augmentation(64)[:1], picture_augmentation(64, ["A"])[:3]):
         for seed in range(20):
             item = {"image": MetaTensor(label.clone()), "label": MetaTensor(label.clone())}
             for number, step in enumerate(steps):

@@ -36,7 +36,7 @@ def test_the_parsed_labels():
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"modality": "mri"}, "modality='mri': is unknown; give one of ct, image2d, fundus"),
+        ({"modality": "pet"}, "modality='pet': is unknown; give one of ct, mri, image2d, fundus"),
         ({"window": None}, "window=None: is missing for ct"),
         ({"window": [240, -160]}, "window=[240, -160]: is no lower and upper bound"),
         ({"window": [0, float("nan")]}, "is no lower and upper bound"),

@@ -28,7 +28,7 @@ def register(commands: Any) -> None:
     )
     parser.add_argument("--datalist", action="append", default=[], help="datalist of a data set; repeat it for several")
     parser.add_argument(
-        "--overlay", default="image2d", help="ct, image2d, fundus_vessel, fundus_disc, …, or a JSON file"
+        "--overlay", default="image2d", help="ct, mri, image2d, fundus_vessel, fundus_disc, …, or a JSON file"
     )
     parser.add_argument(
         "--methods", nargs="+", help=f"columns, by default {' '.join(METHODS)}; also full_sam full_sam2"

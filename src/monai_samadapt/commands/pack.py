@@ -24,7 +24,7 @@ def register(commands: Any) -> None:
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that describe an untrained base."""
-    parser.add_argument("--overlay", action="append", default=[], help="with a bundle's name: ct, image2d, …")
+    parser.add_argument("--overlay", action="append", default=[], help="with a bundle's name: ct, mri, image2d, …")
     parser.add_argument(
         "--set",
         action="append",

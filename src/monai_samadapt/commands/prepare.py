@@ -25,7 +25,7 @@ def register(commands: Any) -> None:
     own.add_argument("--images", help="sub-folder, or a pattern with one *, as */CT.nii.gz; by default images")
     own.add_argument("--masks", help="the same for the labels; by default labels, masks, annotations or segmentations")
     own.add_argument("--labels", nargs="+", default=(), help="NAME, or NAME=VALUE,VALUE each, or a JSON file")
-    own.add_argument("--modality", choices=CHAINS, help="by default ct for volumes, image2d for pictures")
+    own.add_argument("--modality", choices=CHAINS, help="by default ct or mri for volumes, image2d for pictures")
     own.add_argument("--subject", help="pattern whose group in an image's path is the subject, as 'patient(.+)/'")
     parser.set_defaults(run=run)
 

@@ -78,7 +78,7 @@ def overlay_file(bundle: Path, overlay: str) -> Path:
     path = Path(overlay) if overlay.endswith(".json") else bundle / "configs" / f"{overlay}.json"
     if not path.is_file():
         problem = f"is no configuration of {bundle.name}"
-        raise SamAdaptError("overlay", overlay, problem, "give e.g. ct, image2d, fundus_disc, or a JSON file")
+        raise SamAdaptError("overlay", overlay, problem, "give e.g. ct, mri, image2d, fundus_disc, or a JSON file")
     return path
 
 

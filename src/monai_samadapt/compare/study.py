@@ -25,7 +25,7 @@ class DataSet:
 
     Attributes:
         dataset_dir, datalist: as for the bundles.
-        overlay: of the modality: ``ct``, ``image2d``, ``fundus_vessel``, ``fundus_disc``, … or a JSON file of ids.
+        overlay: of the modality: ``ct``, ``mri``, ``image2d``, ``fundus_disc``, … or a JSON file of ids.
         ids: of the data, as ``labels``.
     """
 

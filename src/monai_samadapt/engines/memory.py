@@ -35,7 +35,7 @@ class BundleStep:
         get = self._parser.get_parsed_content
         spec, samples = get("data_spec"), int(get("samples_per_volume"))
         items = int(spec.items_per_batch(int(get("batch_size")), samples))
-        self.images = items * samples if spec.modality == "ct" else items
+        self.images = items * samples if spec.volumes else items
         self.checkpointing, self.device = bool(get("activation_checkpointing")), str(get("device"))
         self.half = bool(get("amp")) and self.device.startswith("cuda")
         self.model = StepModel(partial(_build, self._parser), spec.image_size, self.half)

@@ -59,7 +59,7 @@ def check_prompts(items: Sequence[Mapping[str, Any]], spec: DataSpec) -> None:
     """
     for item in items:
         mode = item.get("prompt_mode", FILE_MODE if item.get("prompts") else "none")
-        if mode != "none" and spec.chain.dimensions == 3:
+        if mode != "none" and spec.volumes:
             remedy = "leave prompt_modes and prompts_file alone"
             raise SamAdaptError("prompts", str(item["image"]), f"are not for modality {spec.modality}", remedy)
         if mode == FILE_MODE:

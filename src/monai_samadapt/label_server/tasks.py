@@ -20,6 +20,7 @@ from monai_samadapt.engines.artefacts import DESCRIPTION
 from monai_samadapt.inferers.clicked import features_of
 from monai_samadapt.label_server.datastore import is_volume
 from monai_samadapt.tracking.location import OFF
+from monai_samadapt.transforms import DataSpec
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ def describe(bundle: str) -> dict[str, Any]:
 
 def takes_volumes(bundle: str) -> bool:
     """Whether a bundle is for volumes, not for pictures."""
-    return bool(describe(bundle)["preprocessing"]["modality"] == "ct")
+    return DataSpec.from_dict(describe(bundle)["preprocessing"]).volumes
 
 
 class SamAdaptInfer(BundleInferTask):

@@ -8,10 +8,11 @@ from typing import Any
 
 from monai_samadapt.transforms import DataSpec
 
-CHANNELS_OF_CT = {
+CHANNELS_OF_VOLUMES = {
     False: ("slice", "the same slice", "the same slice"),
     True: ("slice below", "slice", "slice above"),
 }
+FORMATS = {"ct": {"format": "hounsfield", "modality": "CT"}, "mri": {"format": "magnitude", "modality": "MR"}}
 
 
 def packed_metadata(metadata: Mapping[str, Any], spec: DataSpec, eval_metrics: Mapping[str, float]) -> dict[str, Any]:
@@ -25,14 +26,14 @@ def packed_metadata(metadata: Mapping[str, Any], spec: DataSpec, eval_metrics: M
         eval_metrics: of the trained model.
     """
     packed = deepcopy(dict(metadata))
-    volumes, labels = spec.modality == "ct", spec.label_spec
+    volumes, labels = spec.volumes, spec.label_spec
     shape = [spec.image_size, spec.image_size, *(["*"] if volumes else [])]
     image = packed["network_data_format"]["inputs"]["image"]
     pred = packed["network_data_format"]["outputs"]["pred"]
     image["spatial_shape"], pred["spatial_shape"] = list(shape), list(shape)
     if volumes:
-        image |= {"format": "hounsfield", "modality": "CT"}
-        image["channel_def"] = {str(index): name for index, name in enumerate(CHANNELS_OF_CT[spec.neighbours])}
+        image |= FORMATS[spec.modality]
+        image["channel_def"] = {str(index): name for index, name in enumerate(CHANNELS_OF_VOLUMES[spec.neighbours])}
     names = ["background", *labels.names] if labels.exclusive else list(labels.names)
     pred["num_channels"] = len(names)
     pred["channel_def"] = {str(index): name for index, name in enumerate(names)}

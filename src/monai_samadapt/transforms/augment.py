@@ -50,7 +50,7 @@ def move(image_size: int, degrees: float) -> Transform:
     )
 
 
-def ct_augmentation(image_size: int) -> list[Transform]:
+def volume_augmentation(image_size: int) -> list[Transform]:
     """Small movements, gain, offset and noise; no flips, since a body has a left and a right."""
     return [
         move(image_size, degrees=10.0),

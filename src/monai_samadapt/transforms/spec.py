@@ -26,15 +26,16 @@ class DataSpec:
     longer side of the image fills S, the rest at the lower right is 0 after normalising.
 
     Attributes:
-        modality: ``ct`` (volumes in HU), ``image2d`` (PNG, JPG, TIFF; RGB or grey) or ``fundus`` (photographs of the
-            retina: black and without results outside the field of view, which is the item's ``mask`` or is found).
+        modality: ``ct`` (volumes in HU), ``mri`` (volumes without a unit, each scaled from its 0.5th to its 99.5th
+            percentile), ``image2d`` (PNG, JPG, TIFF; RGB or grey) or ``fundus`` (photographs of the retina: black and
+            without results outside the field of view, which is the item's ``mask`` or is found).
         labels: names of the labels, or a mapping from names to values; see `LabelSpec.parse`.
         overlapping: label files have one channel (or file) for each label.
         image_size: side S of the network's input in pixels.
         window: lowest and highest HU, mapped to 0 and 1; needed for ``ct``, not used by others.
         spacing: size of a pixel in the plane for the network, in mm: one number, or rows and columns; by default the
-            longer side fills S. For ``ct``.
-        neighbours: the three channels are the slice below, the slice, the slice above (``ct``), not three times the
+            longer side fills S. For volumes.
+        neighbours: the three channels are the slice below, the slice, the slice above (volumes), not three times the
             slice.
         channels: ``rgb``, ``green`` or ``clahe`` (``fundus``); see `ColourChannelsd`.
         crop: side of a square around the optic disc that the network sees instead of the photograph (``fundus``); see
@@ -82,6 +83,11 @@ class DataSpec:
         return CHAINS[self.modality](self)
 
     @property
+    def volumes(self) -> bool:
+        """Whether the images are volumes, seen slice by slice."""
+        return CHAINS[self.modality].dimensions == 3
+
+    @property
     def output_ext(self) -> str:
         """Suffix of the files predictions are saved to, unless asked otherwise."""
         return self.chain.formats[0]
@@ -89,11 +95,11 @@ class DataSpec:
     @property
     def metric_spacing(self) -> Literal["affine"] | None:
         """``affine`` where the files have a voxel size in mm; None for pictures, whose distances are in pixels."""
-        return "affine" if self.modality == "ct" else None
+        return "affine" if self.volumes else None
 
     def items_per_batch(self, batch_size: int, samples_per_volume: int) -> int:
         """How many items of the data list make a batch of about ``batch_size`` images: a volume gives several."""
-        return max(1, batch_size // samples_per_volume) if self.modality == "ct" else batch_size
+        return max(1, batch_size // samples_per_volume) if self.volumes else batch_size
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
@@ -150,7 +156,7 @@ class DataSpec:
             SamAdaptError: when a file is missing, cannot be read or does not fit the settings or its image.
         """
         checked = self.chain.check(item)
-        if self.chain.dimensions == 2:
+        if not self.volumes:
             FilePromptsd(self.label_spec)(checked)
 
     def postprocessing(

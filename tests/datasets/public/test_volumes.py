@@ -125,13 +125,14 @@ def test_nnunet_of_both_versions(mini: Miniature, version: int) -> None:
     label = loaded(prepared, "test")["label"].numpy()
     if version == 1:
         assert [len(part) for part in parts] == [7, 1, 2] and prepared.settings["window"] == [-160, 240]
+        assert prepared.settings["modality"] == "ct"
         assert prepared.settings["labels"] == {"Organ": 1, "Tumour": 2} and np.bincount(label.ravel())[1:].tolist() == [
             1,
             1,
         ]
     else:
         assert [len(part) for part in parts] == [8, 2, 2] and parts[2] == ["test_1", "test_2"]
-        assert prepared.settings["window"] == [0.0, 40.0]
+        assert prepared.settings["modality"] == "mri" and prepared.settings["window"] is None
         assert prepared.settings["labels"] == {"whole": [1, 2], "Tumour": 2} and label.sum(axis=(1, 2, 3)).tolist() == [
             2,
             1,

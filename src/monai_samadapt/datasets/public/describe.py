@@ -87,7 +87,7 @@ class PublicSet:
         split: the division in words.
         encoding: the label files of the download in words.
         read: finds the cases below a folder.
-        modality: ``ct``, ``image2d`` or ``fundus``.
+        modality: ``ct``, ``mri``, ``image2d`` or ``fundus``.
         count: published number of images; None where the parts in use have none.
         shares: of subjects without a given section: training, validation, test, or training and test.
         settings: further ids to set, as ``nested`` or ``window``.

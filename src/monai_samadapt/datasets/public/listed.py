@@ -12,7 +12,7 @@ from monai_samadapt.datasets.decathlon import label_values, load_json, section_i
 from monai_samadapt.datasets.public.describe import Case, Found, PublicSet
 from monai_samadapt.datasets.public.find import find_root, in_folder, pairs
 from monai_samadapt.datasets.public.outlines import load_json as load_object
-from monai_samadapt.datasets.public.scans import is_volume, volume_settings
+from monai_samadapt.datasets.public.scans import modality_of
 from monai_samadapt.datasets.scan import image_stem, list_images
 from monai_samadapt.datasets.split import SECTIONS, Item
 from monai_samadapt.errors import SamAdaptError
@@ -90,8 +90,6 @@ def _described(content: Mapping[str, Any], found: Found, given: bool) -> PublicS
     if not found.cases or not found.labels:
         problem = f"lists {len(found.cases)} labelled images and {len(found.labels)} labels"
         raise SamAdaptError("source", str(found.root / FILE), problem, "list both")
-    volume = is_volume(found.cases[0].image)
-    settings = volume_settings([case.image for case in found.cases]) if volume else {}
     return PublicSet(
         name="decathlon",
         title=str(content.get("name", found.root.name)),
@@ -102,6 +100,5 @@ def _described(content: Mapping[str, Any], found: Found, given: bool) -> PublicS
         split="as given; without validation, a fifth of the training subjects" if given else "seeded, 70 : 10 : 20",
         encoding="integer maps",
         read=lambda _: found,
-        modality="ct" if volume else "image2d",
-        settings=settings,
+        modality=modality_of([case.image for case in found.cases]),
     )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from monai_samadapt.datasets.public.describe import Case, Found, LabelValues, PublicSet, Source
 from monai_samadapt.datasets.public.find import first_folder
 from monai_samadapt.datasets.public.outlines import load_json
 from monai_samadapt.datasets.public.pictures import binary
-from monai_samadapt.datasets.public.scans import is_volume, label_values_in, volume_settings
+from monai_samadapt.datasets.public.scans import is_volume, label_values_in, modality_of
 from monai_samadapt.datasets.scan import image_stem, pair_images
 from monai_samadapt.errors import SamAdaptError
 
@@ -28,7 +28,7 @@ class Own:
         images: sub-folder, or a pattern with one ``*``, as ``*/CT.nii.gz``.
         masks: the same of the labels; by default the first of `LABEL_FOLDERS` that is there.
         labels: ``NAME``, ``NAME=VALUE`` or ``NAME=VALUE,VALUE`` each, or one JSON file with name → value.
-        modality: ``ct``, ``image2d`` or ``fundus``; by default told from the file type.
+        modality: ``ct``, ``mri``, ``image2d`` or ``fundus``; by default told from file type and intensities.
         subject: pattern whose first group, in the path of an image below its root, is the subject.
     """
 
@@ -41,10 +41,6 @@ class Own:
     def describe(self, source: Path) -> PublicSet:
         """The description of a set of pairs below ``source``."""
         found = self.read(source)
-        kind = "ct" if is_volume(found.cases[0].image) else "image2d"
-        modality = self.modality or kind
-        if modality == "ct":
-            found = replace(found, settings=volume_settings([case.image for case in found.cases]))
         return PublicSet(
             name="folders",
             title=source.resolve().name,
@@ -55,7 +51,7 @@ class Own:
             split="seeded by subject, 70 : 10 : 20",
             encoding="integer maps",
             read=lambda _: found,
-            modality=modality,
+            modality=self.modality or modality_of([case.image for case in found.cases]),
         )
 
     def read(self, source: Path) -> Found:

@@ -1,4 +1,4 @@
-"""Volumes: which files are such, their label values, their range of intensities, and changed label maps."""
+"""Volumes: which files are such, their label values, whether they are in HU, and changed label maps."""
 
 from __future__ import annotations
 
@@ -39,17 +39,15 @@ def label_values_in(path: Path) -> set[int]:
     return stored_values(label)
 
 
-def volume_settings(images: Sequence[Source]) -> Mapping[str, Any]:
-    """The id ``window`` of volumes: that of the bundles for HU, else the range of the first scans' intensities.
+def modality_of(images: Sequence[Source]) -> str:
+    """The id ``modality``: ``image2d`` for pictures; of volumes ``ct``, or ``mri`` where they are not in HU.
 
-    Intensities are taken for HU when every one of these scans has air, below −500. The range is the mean of the scans'
-    0.5th and of their 99.5th percentiles.
+    Intensities are taken for HU when every one of the first scans has air, below −500.
     """
-    volumes = [VolumeReader().image(str(path)).numpy() for path in images[:MOST_SCANS] if isinstance(path, Path)]
-    if all(volume.min() < AIR for volume in volumes):
-        return {}
-    low, high = (float(np.mean([np.percentile(volume, share) for volume in volumes])) for share in (0.5, 99.5))
-    return {"window": [round(low, 2), round(max(high, low + 1), 2)]}
+    scans = [path for path in images[:MOST_SCANS] if isinstance(path, Path)]
+    if not is_volume(images[0]):
+        return "image2d"
+    return "ct" if all(VolumeReader().image(str(path)).min() < AIR for path in scans) else "mri"
 
 
 def write_mapped(path: Path, values: Mapping[int, int], target: Path) -> None:
