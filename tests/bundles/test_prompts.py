@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
@@ -156,12 +157,47 @@ def test_wrong_prompts_end_the_run_in_one_line_before_it_starts(
     assert "is no JSON" in line and str(path) in line
 
 
-def test_wrong_modes_and_prompts_for_volumes_end_the_run_in_one_line(
-    bundle: Any, picture_run: Any, ct_run: Any, tmp_path: Path
-) -> None:
+def test_wrong_modes_end_the_run_in_one_line(bundle: Any, picture_run: Any, tmp_path: Path) -> None:
     ids = {"report_dir": str(tmp_path / "none")}
     line = refused(bundle, picture_run, tmp_path, "train+evaluate+image2d", prompt_modes=["boxes"], **ids)
     assert line.startswith("prompt_modes=['boxes']")
     assert "has none" in refused(bundle, picture_run, tmp_path, "train+evaluate+image2d", prompt_modes=["file"], **ids)
-    line = refused(bundle, ct_run, tmp_path, "train+evaluate+ct", prompt_modes=["box", "none"], **ids)
-    assert "are not for modality ct" in line
+
+
+def test_prompts_of_volumes_are_drawn_and_read_slice_by_slice(
+    bundle: Any, ct_run: Any, ct_data: Path, tmp_path: Path
+) -> None:
+    """A drawn box a slice, and the same boxes from a file, give the same Dice; a label is on no slice without one."""
+    (case,) = json.loads((ct_data / "datalist.json").read_text(encoding="utf-8"))["test"]
+    source: Any = nib.load(ct_data / case["label"])
+    truth = np.asarray(source.dataobj)
+    axis = next(axis for axis, code in enumerate(nib.aff2axcodes(source.affine)) if code in "IS")
+    boxes = {name: _boxes(truth == value, axis) for value, name in enumerate(ct_run.ids["labels"], start=1)}
+    given = {name: {"box": found} for name, found in boxes.items() if found}
+    path = tmp_path / "prompts.json"
+    path.write_text(json.dumps({case["image"]: given}), encoding="utf-8")
+    report, ids = tmp_path / "report", {"prompts_file": str(path), "prompt_modes": ["none", "box", "file"]}
+    bundle.run("train+evaluate+ct", output_dir=str(ct_run.folder), report_dir=str(report), **ct_run.model, **ids)
+    rows = read_csv(report / "cases.csv")
+    assert {row["prompts"] for row in rows} == {"none", "box (ground truth)", "file"}
+    assert dice_of(rows, "box (ground truth)") == dice_of(rows, "file") != dice_of(rows, "none")
+    maps = tmp_path / "maps"
+    bundle.run("inference+ct", output_dir=str(maps), prompts_file=str(path), **ct_run.model)
+    (result,) = maps.rglob("*.nii.gz")
+    found = np.asarray(nib.load(result).dataobj)  # type: ignore[attr-defined]
+    for value, name in enumerate(ct_run.ids["labels"], start=1):
+        dice = 2 * ((found == value) & (truth == value)).sum() / max((found == value).sum() + (truth == value).sum(), 1)
+        row = next(row for row in rows if row["prompts"] == "file" and row["label"] == name)
+        assert float(row["dice"] or 0) == pytest.approx(dice, abs=1e-6)
+        if name in given:
+            others = tuple(part for part in range(3) if part != axis)
+            assert not ((found == value).any(others) & ~(truth == value).any(others)).any()
+
+
+def _boxes(mask: Any, axis: int) -> list[list[int]]:
+    """A tight box of each slice, as x0 y0 z0 x1 y1 z1."""
+    boxes = []
+    for number in np.nonzero(mask.any(tuple(part for part in range(3) if part != axis)))[0]:
+        places = np.argwhere(mask & (np.indices(mask.shape)[axis] == number))
+        boxes.append([int(value) for value in (*places.min(0), *places.max(0))])
+    return boxes

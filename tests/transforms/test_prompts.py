@@ -191,12 +191,3 @@ def test_wrong_prompts_are_refused_in_one_line_that_names_the_file(
         with pytest.raises(SamAdaptError, match=problem) as caught:
             take(dict(given))
         assert item["image"] in str(caught.value) and "\n" not in str(caught.value)
-
-
-def test_volumes_take_no_prompts(nifti: Callable[..., str]) -> None:
-    path = nifti(np.zeros((8, 8, 4), np.float32))
-    spec = DataSpec("ct", ["A"], image_size=16, window=(0, 1))
-    with pytest.raises(SamAdaptError, match="is a volume: prompts are for pictures"):
-        spec.inference_transforms()({"image": path, "prompts": {"A": POINT}})
-    with pytest.raises(SamAdaptError, match="is a volume"):
-        spec.evaluation_transforms()({"image": path, "label": path, "prompt_mode": "box"})

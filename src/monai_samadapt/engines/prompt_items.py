@@ -10,7 +10,6 @@ from typing import Any
 from monai_samadapt.engines.checks import check_path
 from monai_samadapt.errors import SamAdaptError, exits_in_one_line
 from monai_samadapt.prompts import check_modes
-from monai_samadapt.transforms import DataSpec
 from monai_samadapt.transforms.prompt_file import require_prompts
 from monai_samadapt.transforms.prompts import FILE_MODE
 
@@ -51,18 +50,14 @@ def prompted(items: Items, prompts_file: str | None) -> Items:
     return [{**item, "prompts": of_image.get(item["image"], item.get("prompts"))} for item in items]
 
 
-def check_prompts(items: Sequence[Mapping[str, Any]], spec: DataSpec) -> None:
-    """Refuse prompts for volumes, and the mode ``file`` for items without prompts.
+def check_prompts(items: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse the mode ``file`` for items without prompts.
 
     Raises:
         SamAdaptError: naming the image.
     """
     for item in items:
-        mode = item.get("prompt_mode", FILE_MODE if item.get("prompts") else "none")
-        if mode != "none" and spec.volumes:
-            remedy = "leave prompt_modes and prompts_file alone"
-            raise SamAdaptError("prompts", str(item["image"]), f"are not for modality {spec.modality}", remedy)
-        if mode == FILE_MODE:
+        if item.get("prompt_mode") == FILE_MODE:
             require_prompts(item)
 
 

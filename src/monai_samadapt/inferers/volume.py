@@ -14,13 +14,13 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 from tqdm import tqdm
 
 from monai_samadapt.errors import SamAdaptError
-from monai_samadapt.inferers.clicked import segment_clicked
+from monai_samadapt.inferers.clicked import NOWHERE, segment_clicked
 from monai_samadapt.inferers.features import FeatureCache
+from monai_samadapt.inferers.slice_prompts import PER_IMAGE, for_slices, is_given, slices_elsewhere
 from monai_samadapt.networks.base import SegmentationNetwork, with_background
 from monai_samadapt.transforms.clicks import CLICKS
 
 AMP_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
-PER_IMAGE = ("points", "point_labels", "boxes")
 
 
 class VolumeInferer(Inferer):
@@ -62,8 +62,9 @@ class VolumeInferer(Inferer):
             inputs: (B, 3, S, S) or (B, 3, S, S, D).
             network: gives logits (N, C, S, S) for images (N, 3, S, S).
             args: further arguments of the network, the same in each call.
-            prompts: keywords of the network; ``points``, ``point_labels`` and ``boxes`` have the batch B first, and
-                those of a volume count for each of its slices.
+            prompts: keywords of the network; ``points``, ``point_labels`` and ``boxes`` have the batch B first. Those
+                of a volume count for each of its slices, or have an axis D after that of the prompts: (B, P, D, N, 2).
+                A label with prompts on some slices is then nowhere on the others, as after clicks.
 
         Returns:
             Logits as float32: (B, C, S, S) on the device of ``inputs``, or (B, C, S, S, D) on the CPU.
@@ -99,7 +100,8 @@ class VolumeInferer(Inferer):
         for start in range(0, len(images), self.slice_batch):
             batch = slice(start, start + self.slice_batch)
             part = {
-                name: value[batch] if name in PER_IMAGE and _given(value) else value for name, value in prompts.items()
+                name: value[batch] if name in PER_IMAGE and is_given(value) else value
+                for name, value in prompts.items()
             }
             parts.append(self._call(images[batch], network, args, part).to(images.device, torch.float32))
         return torch.cat(parts)
@@ -108,9 +110,13 @@ class VolumeInferer(Inferer):
         count, depth = len(volumes), volumes.shape[-1]
         logits: Tensor | None = None  # slices first in memory: each batch is written in one piece
         bar = tqdm(total=count * depth, desc="slices", unit="slice", disable=not self.progress)
+        elsewhere = slices_elsewhere(prompts.get("point_labels"))
         for index, start, stop in self._batches(count, depth):
             batch = volumes[index, ..., start:stop].movedim(-1, 0).contiguous()
-            out = self._call(batch, network, args, _for_slices(prompts, index, stop - start))
+            out = self._call(batch, network, args, for_slices(prompts, index, start, stop))
+            if elsewhere is not None:
+                labels = out[:, out.shape[1] - elsewhere.shape[1] :]  # after the background, where there is one
+                labels[elsewhere[index, :, start:stop].T.to(out.device)] = NOWHERE
             if logits is None:
                 logits = torch.empty((count, depth, *out.shape[1:]), dtype=torch.float32)
             logits[index, start:stop] = out
@@ -126,7 +132,7 @@ class VolumeInferer(Inferer):
 
     def _call(self, batch: Tensor, network: Any, args: tuple[Any, ...], prompts: Mapping[str, Any]) -> Tensor:
         device = _device(network, batch.device)
-        moved = {name: value.to(device) if _given(value) else value for name, value in prompts.items()}
+        moved = {name: value.to(device) if is_given(value) else value for name, value in prompts.items()}
         with self._precision(device):
             if isinstance(network, SegmentationNetwork) and network.promptable:
                 return self._decode(batch.to(device), network, args, moved)
@@ -140,22 +146,8 @@ class VolumeInferer(Inferer):
         self, images: Tensor, network: SegmentationNetwork, args: tuple[Any, ...], prompts: Mapping[str, Any]
     ) -> Tensor:
         logits = network.decode(self.features.get(network, images), *args, **prompts)
-        prompted = any(_given(value) for value in (*args[: len(PER_IMAGE)], *map(prompts.get, PER_IMAGE)))
+        prompted = any(is_given(value) for value in (*args[: len(PER_IMAGE)], *map(prompts.get, PER_IMAGE)))
         return with_background(logits, network.label_spec) if prompted else logits
-
-
-def _given(value: Any) -> bool:
-    return isinstance(value, Tensor)
-
-
-def _for_slices(prompts: Mapping[str, Any], index: int, slices: int) -> dict[str, Any]:
-    """Repeat the prompts of one volume for each slice of a batch."""
-    return {
-        name: value[index : index + 1].expand(slices, *value.shape[1:])
-        if name in PER_IMAGE and _given(value)
-        else value
-        for name, value in prompts.items()
-    }
 
 
 def _device(network: Any, default: torch.device) -> torch.device:

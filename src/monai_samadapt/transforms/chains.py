@@ -16,13 +16,12 @@ from monai_samadapt.transforms.colour import ColourChannelsd
 from monai_samadapt.transforms.disc import CropAtDiscd, given_centre
 from monai_samadapt.transforms.field_of_view import FieldOfViewd
 from monai_samadapt.transforms.fundus_augment import fundus_augmentation
+from monai_samadapt.transforms.grid import RAS_PAIRS, UPRIGHT
 from monai_samadapt.transforms.normalise import NeighbourChannelsd
 from monai_samadapt.transforms.pictures import PictureReader, Uprightd
 from monai_samadapt.transforms.slices import CompactVolumed, KeepSampled, RandSlicesd
 from monai_samadapt.transforms.volumes import VolumeReader
 
-UPRIGHT = "PLS"
-RAS_PAIRS = (("L", "R"), ("P", "A"), ("I", "S"))
 PERCENTILES = (0.5, 99.5)
 
 

@@ -10,7 +10,8 @@ from monai.data import MetaTensor
 from monai.transforms import InvertibleTransform, MapTransform
 from monai.utils.enums import TraceKeys
 
-from monai_samadapt.transforms.clicks import request_voxels, to_input
+from monai_samadapt.transforms.by_slice import to_input
+from monai_samadapt.transforms.clicks import request_voxels
 
 
 class KeepClickedSlicesd(MapTransform, InvertibleTransform):

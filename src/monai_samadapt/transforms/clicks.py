@@ -12,7 +12,6 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 from monai.utils.enums import MetaKeys
@@ -21,6 +20,7 @@ from torch import Tensor
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.labels import LabelSpec
 from monai_samadapt.prompts import BOTTOM_RIGHT, NEGATIVE, POSITIVE, TOP_LEFT
+from monai_samadapt.transforms.by_slice import by_slice
 from monai_samadapt.transforms.grid import file_of
 
 CLICKS = "clicks"
@@ -62,7 +62,10 @@ class ClicksToNetworkd(MapTransform):
         item = dict(data)
         image = item["image"]
         if points := _points(item, image):
-            clicks = Clicks(self._label(item), _by_slice(points, image))
+            clicks = Clicks(self._label(item), by_slice(points, image))
+            if not clicks.slices:
+                remedy = "give foreground or roi on the part of the image that the network sees"
+                raise SamAdaptError("foreground", file_of(image), "has no click on an object", remedy)
             operations, meta = image.applied_operations, {**image.meta, CLICKS: clicks}
             item["image"] = MetaTensor(image.as_tensor(), meta=meta, applied_operations=operations)
         return item
@@ -126,40 +129,3 @@ def _corners(roi: Any, size: list[int]) -> tuple[list[float], list[float]]:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
-
-
-def _by_slice(points: list[tuple[list[float], int]], image: MetaTensor) -> dict[int, tuple[Tensor, Tensor]]:
-    """Move points to ``image`` and sort them by its slices; the box lies on each slice it reaches."""
-    places = to_input([voxel for voxel, _ in points], image)
-    labels = [label for _, label in points]
-    seen: dict[int, list[tuple[list[float], int]]] = {}
-    for (column, row, number), label in zip(places.tolist(), labels, strict=True):
-        inside = -0.5 <= column <= image.shape[2] - 0.5 and -0.5 <= row <= image.shape[1] - 0.5
-        if label < TOP_LEFT and inside:
-            seen.setdefault(round(number), []).append(([column, row], label))
-    if TOP_LEFT in labels:
-        low, high = places[-2:].amin(0), places[-2:].amax(0)
-        last = torch.tensor([image.shape[2] - 1.0, image.shape[1] - 1.0])
-        box = [point.clamp(torch.zeros(2), last).tolist() for point in (low[:2], high[:2])]
-        for number in range(round(float(low[2])), round(float(high[2])) + 1):
-            seen.setdefault(number, []).extend([(box[0], TOP_LEFT), (box[1], BOTTOM_RIGHT)])
-    slices = {number: found for number, found in sorted(seen.items()) if any(label != NEGATIVE for _, label in found)}
-    if not slices:
-        remedy = "give foreground or roi on the part of the image that the network sees"
-        raise SamAdaptError("foreground", file_of(image), "has no click on an object", remedy)
-    return {number: _tensors(found) for number, found in slices.items()}
-
-
-def _tensors(found: list[tuple[list[float], int]]) -> tuple[Tensor, Tensor]:
-    return torch.tensor([place for place, _ in found]), torch.tensor([label for _, label in found])
-
-
-def to_input(voxels: Sequence[Sequence[float]], image: MetaTensor) -> Tensor:
-    """Map voxels of the source to (column, row, slice) of ``image`` (3, S, S[, D]), which was made of it: (N, 3)."""
-    source = torch.zeros((len(voxels), 4), dtype=torch.float64)
-    source[:, 3] = 1.0
-    for index, voxel in enumerate(voxels):
-        source[index, : len(voxel)] = torch.tensor(voxel, dtype=torch.float64)
-    original = torch.as_tensor(image.meta[MetaKeys.ORIGINAL_AFFINE], dtype=torch.float64)
-    change = torch.linalg.solve(torch.as_tensor(image.affine, dtype=torch.float64), original)
-    return (source @ change.T)[:, [1, 0, 2]].float()

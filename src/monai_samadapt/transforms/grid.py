@@ -16,6 +16,9 @@ from monai_samadapt.errors import SamAdaptError
 Affine = NDArray[np.float64]
 FILE = "filename_or_obj"
 VOXEL_TOLERANCE = 0.1
+UPRIGHT = "PLS"
+"""The axes of a volume as the network sees it: rows to posterior, columns to the patient's left, slices to superior."""
+RAS_PAIRS = (("L", "R"), ("P", "A"), ("I", "S"))
 
 
 def on_source_grid(array: NDArray[Any], affine: Affine, file: str) -> MetaTensor:

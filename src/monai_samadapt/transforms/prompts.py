@@ -1,7 +1,7 @@
 """Prompts of an item: given in a file or drawn from its truth, on the source grid, then at the network's input.
 
-In an item they are ``points`` (K, N, 2) and ``point_labels`` (K, N), as `monai_samadapt.prompts` defines them;
-``prompt_source`` tells where they came from.
+In an item they are ``points`` (K, N, 2) and ``point_labels`` (K, N), as `monai_samadapt.prompts` defines them, for a
+volume (K, D, N, 2) and (K, D, N) on its D slices; ``prompt_source`` tells where they came from.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from monai_samadapt.labels import LabelSpec
 from monai_samadapt.prompts import MODES, PADDING, TOP_LEFT, draw_prompts
 from monai_samadapt.transforms.grid import file_of
 from monai_samadapt.transforms.prompt_file import parse_prompts, require_prompts, source_size
+from monai_samadapt.transforms.volume_prompts import draw_in_volume, to_slices
 
 FILE_MODE = "file"
 
@@ -33,7 +34,7 @@ class FilePromptsd(MapTransform):
         label_spec: the K labels.
 
     Raises:
-        SamAdaptError: for prompts that are malformed, of an unknown label, outside the image, or of a volume.
+        SamAdaptError: for prompts that are malformed, of an unknown label or outside the image.
     """
 
     def __init__(self, label_spec: LabelSpec) -> None:
@@ -81,10 +82,13 @@ class ModePromptsd(MapTransform):
         return item
 
     def _draw(self, item: Item, mode: str) -> tuple[Tensor, Tensor]:
-        source_size(item["image"])
         name = file_of(item["image"]).replace("\\", "/").rsplit("/", 1)[-1]
         digest = hashlib.sha256(f"{self.seed}:{name}:{mode}".encode()).digest()
         generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+        if len(source_size(item["image"])) == 3:
+            view = _like(item["mask"], item["image"]) if "mask" in item else None
+            truth = _like(item["label"], item["image"])
+            return draw_in_volume(truth, view, self.label_spec, MODES[mode], generator)
         masks = _upright(self.label_spec.masks(_plain(item["label"])[None]))
         inside = _upright(_plain(item["mask"])[None] > 0) if "mask" in item else None
         points, labels = draw_prompts(masks, MODES[mode], inside, generator)
@@ -92,7 +96,10 @@ class ModePromptsd(MapTransform):
 
 
 class PromptsToNetworkd(MapTransform):
-    """Move ``points`` from pixels of the source to those of the network's input, which ``image`` is by now."""
+    """Move ``points`` from pixels of the source to those of the network's input, which ``image`` is by now.
+
+    Those of a volume, (K, N, 3), are sorted by its slices; see `to_slices`.
+    """
 
     def __init__(self) -> None:
         super().__init__("image")
@@ -100,7 +107,8 @@ class PromptsToNetworkd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> Item:
         item = dict(data)
         if "points" in item:
-            item["points"], item["point_labels"] = to_network(item["points"], item["point_labels"], item["image"])
+            move = to_slices if item["points"].shape[-1] == 3 else to_network
+            item["points"], item["point_labels"] = move(item["points"], item["point_labels"], item["image"])
         return item
 
 
@@ -122,6 +130,11 @@ def to_network(points: Tensor, labels: Tensor, image: MetaTensor) -> tuple[Tenso
     moved = torch.where(corner[..., None], moved.clamp(torch.zeros(2), last), moved)
     labels = torch.where(seen | corner, labels, PADDING)
     return moved * (labels != PADDING)[..., None], labels
+
+
+def _like(array: Tensor, image: MetaTensor) -> MetaTensor:
+    """Give an array the affine of the image whose grid it lies on."""
+    return MetaTensor(_plain(array), affine=image.affine)
 
 
 def _plain(array: Tensor) -> Tensor:

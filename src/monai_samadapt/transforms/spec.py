@@ -155,9 +155,7 @@ class DataSpec:
         Raises:
             SamAdaptError: when a file is missing, cannot be read or does not fit the settings or its image.
         """
-        checked = self.chain.check(item)
-        if not self.volumes:
-            FilePromptsd(self.label_spec)(checked)
+        FilePromptsd(self.label_spec)(self.chain.check(item))
 
     def postprocessing(
         self,
