@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -184,9 +185,25 @@ def test_what_cannot_be_packed_is_refused(packed: Path, tmp_path: Path) -> None:
         pack_run(packed / "models", source, tmp_path / "new", {"image_size": 128})
     with pytest.raises(SamAdaptError, match="epochs=3: is no id of this bundle; give one of"):
         pack_base(source, ["ct"], tmp_path / "new", {"epochs": 3})
-    with pytest.raises(SamAdaptError, match="overlay='mri': is none of s_sam; give one of"):
-        pack_base(source, ["mri"], tmp_path / "new", NANO)
+    with pytest.raises(SamAdaptError, match="overlay='pet': is none of s_sam; give one of"):
+        pack_base(source, ["pet"], tmp_path / "new", NANO)
     with pytest.raises(SamAdaptError, match="set='labels': has no value"):
         parse_settings(["labels"])
     assert list(tmp_path.iterdir()) == []
     assert parse_settings(["labels=['A','B']", "checkpoint=random"]) == {"labels": ["A", "B"], "checkpoint": "random"}
+
+
+def test_the_page_with_pictures_of_cases_comes_only_when_asked_for(packed: Path, tmp_path: Path) -> None:
+    source, run_dir = find_bundle("s_sam"), tmp_path / "run"
+    shutil.copytree(packed / "models", run_dir)
+    with pytest.raises(SamAdaptError, match="was not evaluated"):
+        pack_run(run_dir, source, tmp_path / "none", with_report=True)
+    report = run_dir / "evaluation"
+    (report / "overlays").mkdir(parents=True)
+    for name in ("summary.json", "cases.csv", "report.html", "overlays/a.png"):
+        (report / name).write_text("{}", encoding="utf-8")
+    pack_run(run_dir, source, tmp_path / "plain")
+    pack_run(run_dir, source, tmp_path / "shown", with_report=True)
+    tables = {"docs/evaluation/summary.json", "docs/evaluation/cases.csv"}
+    assert relative(tmp_path / "plain") == FILES | tables
+    assert relative(tmp_path / "shown") == FILES | tables | {"docs/evaluation/report.html"}

@@ -18,6 +18,7 @@ def register(commands: Any) -> None:
     parser.add_argument("output_dir", nargs="?", type=Path, help="folder of a training run")
     parser.add_argument("--bundle", help="pack the untrained base of this bundle instead")
     parser.add_argument("--to", type=Path, help="new folder or .zip; by default beside the run, its name with _bundle")
+    parser.add_argument("--with-report", action="store_true", help="also report.html, which shows pictures of cases")
     add_settings(parser)
     parser.set_defaults(run=run)
 
@@ -43,13 +44,15 @@ def run(options: argparse.Namespace) -> None:
         raise SamAdaptError("output_dir", str(options.output_dir), "is not the only thing to pack", remedy)
     ids = parse_settings(options.set)
     if options.bundle is not None:
+        if options.with_report:
+            raise SamAdaptError("with_report", options.bundle, "was never evaluated", "leave it out")
         if options.to is None:
             raise SamAdaptError("to", None, "is missing", "give the folder to write")
         target = options.to
         spec = pack_base(find_bundle(options.bundle), options.overlay, target, ids)
     else:
         target = options.to or default_target(options.output_dir)
-        spec = pack_run(options.output_dir, source_of(options.output_dir), target, ids)
+        spec = pack_run(options.output_dir, source_of(options.output_dir), target, ids, options.with_report)
     print(f"wrote {target}: {', '.join(spec.label_spec.names)}; serve it by samadapt serve --bundle {target}")
 
 

@@ -29,38 +29,45 @@ from monai_samadapt.packing.page import page
 from monai_samadapt.reports.jsonfile import write_json
 from monai_samadapt.transforms import DataSpec
 
-REPORT = ("summary.json", "cases.csv")
+TABLES = ("summary.json", "cases.csv")
+REPORT = "report.html"
 TRAINING, INFERENCE, EVALUATION, METADATA = "train.json", "inference.json", "evaluate.json", "metadata.json"
 
 
-def pack_run(run: Path, source: Path, target: Path, ids: Mapping[str, Any] | None = None) -> DataSpec:
+def pack_run(
+    run: Path, source: Path, target: Path, ids: Mapping[str, Any] | None = None, with_report: bool = False
+) -> DataSpec:
     """Pack a training run.
 
     The bundle has ``configs/{inference,train,evaluate,metadata}.json`` with the run's settings in them and the overlays
     for several GPUs, ``models/model.pt`` with its adapter files, the licence, a page and, where there is one, the
-    tables of the evaluation in ``docs/evaluation``; pictures of patients are left out. Its training starts from these
-    weights and replaces them when it ends.
+    tables of the evaluation in ``docs/evaluation``. Its training starts from these weights and replaces them when it
+    ends.
 
     Args:
         run: folder with ``adapter.json`` and ``model.pt``, or with ``adapter.safetensors`` and its base at hand.
         source: the bundle folder of the run's method.
         target: folder to write, or a name that ends in ``.zip``; must not exist.
         ids: other values of training settings, as ``max_epochs``.
+        with_report: also take ``report.html``, which shows pictures of the cases.
 
     Returns:
         The settings of the data.
 
     Raises:
-        SamAdaptError: when the target exists, the run is incomplete, or an id is unknown.
+        SamAdaptError: when the target exists, the run is incomplete, an id is unknown, or there is no report.
     """
     description = read_description(run)
     check_ids(ids or {}, _read(source, TRAINING), ids_of(_read(source, TRAINING), description))
+    if with_report and not (run / "evaluation" / REPORT).is_file():
+        raise SamAdaptError("with_report", str(run), "was not evaluated", "run evaluate.json on it, or leave it out")
     if target.exists():
         raise SamAdaptError("to", str(target), "is there already", "give the name of a new folder or .zip file")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
         folder = Path(temporary) / "content" / target.stem
         spec = _write(folder, run, source, description, ids or {})
+        _evaluation(folder / "docs" / "evaluation", run / "evaluation", (*TABLES, REPORT) if with_report else TABLES)
         if target.suffix == ".zip":
             folder = Path(shutil.make_archive(f"{temporary}/packed", "zip", folder.parent))
         os.replace(folder, target)
@@ -101,8 +108,8 @@ def _write(folder: Path, run: Path, source: Path, description: dict[str, Any], i
     settings = {**ids, **ids_of(training, description)}
     settings["labels"] = painted_labels(settings["labels"], settings["overlapping"])
     spec = DataSpec.from_dict({**description["preprocessing"], "labels": settings["labels"]})
-    report = run / "evaluation"
-    summary = json.loads((report / REPORT[0]).read_text()) if (report / REPORT[0]).is_file() else {}
+    scores = run / "evaluation" / TABLES[0]
+    summary = json.loads(scores.read_text()) if scores.is_file() else {}
     configs = folder / "configs"
     write_json(packed_training(with_ids(training, settings)), configs / TRAINING)
     write_json(with_ids(inference, settings), configs / INFERENCE)
@@ -112,7 +119,7 @@ def _write(folder: Path, run: Path, source: Path, description: dict[str, Any], i
     for path in [source / "configs" / "logging.conf", *(source / "configs").glob("multi_gpu_*.json")]:
         shutil.copy(path, configs)
     _models(folder / "models", run, description, settings["labels"])
-    _documents(folder, source, report, page(metadata, description, spec))
+    _documents(folder, source, page(metadata, description, spec))
     return spec
 
 
@@ -128,17 +135,20 @@ def _models(folder: Path, run: Path, description: dict[str, Any], labels: Any) -
     write_json(own, folder / DESCRIPTION)
 
 
-def _documents(folder: Path, source: Path, report: Path, text: str) -> None:
+def _documents(folder: Path, source: Path, text: str) -> None:
     shutil.copy(source / "LICENSE", folder)
     docs = folder / "docs"
     docs.mkdir()
     (docs / "README.md").write_text(text, encoding="utf-8")
     shutil.copy(source / "docs" / "README.md", docs / "METHOD.md")
     shutil.copy(source / "docs" / "data_license.txt", docs)
-    for name in REPORT:
+
+
+def _evaluation(folder: Path, report: Path, names: Sequence[str]) -> None:
+    for name in names:
         if (report / name).is_file():
-            (docs / "evaluation").mkdir(exist_ok=True)
-            shutil.copy(report / name, docs / "evaluation")
+            folder.mkdir(exist_ok=True)
+            shutil.copy(report / name, folder)
 
 
 def _read(source: Path, name: str) -> dict[str, Any]:
