@@ -63,5 +63,5 @@ def test_slices_of_volumes_and_overlays_count(capsys: pytest.CaptureFixture[str]
 
 
 def test_unknown_overlay_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["doctor", "--bundle", "s_sam", "--overlay", "mri"]) == 1
-    assert capsys.readouterr().err.startswith("overlay='mri': no such configuration; see ")
+    assert main(["doctor", "--bundle", "s_sam", "--overlay", "pet"]) == 1
+    assert capsys.readouterr().err.startswith("overlay='pet': no such configuration; see ")

@@ -138,5 +138,5 @@ def test_wrong_studies_are_refused(tmp_path: Path) -> None:
         Study(SETS, {})
     with pytest.raises(SamAdaptError, match="name='a/b'"):
         Study({"a/b": DataSet("/a")}, {"unet": {}})
-    with pytest.raises(SamAdaptError, match="overlay='mri'"):
-        Study({"a": DataSet("/a", overlay="mri")}, {"unet": {}}).cell_ids("unet", fold())
+    with pytest.raises(SamAdaptError, match="overlay='pet'"):
+        Study({"a": DataSet("/a", overlay="pet")}, {"unet": {}}).cell_ids("unet", fold())
