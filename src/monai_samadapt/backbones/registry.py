@@ -17,8 +17,8 @@ SAM21_URL = "https://dl.fbaipublicfiles.com/segment_anything_2/092824/"
 LICENCE = "Apache-2.0"
 WEIGHTS_FOLDER = Path(str(resources.files("monai_samadapt"))) / "weights"
 NANO_SHA256: dict[str, str | None] = {
-    "sam_vit_nano": "fba7e269a76866d30e67b7eab62d816f7804e795f28b75a83248fd3de9ca1774",
-    "sam2.1_hiera_nano": "6608f15d1729e04d3365f8a05bda02b394ef92836445f9819084eafebf526597",
+    "sam_vit_nano": "f0a4d3def41b6bb25bec28d7157175b28677af677839ce73bfabf1d93994f5e6",
+    "sam2.1_hiera_nano": "ab090924f98da4470fb4e241b043051231fb71bad835b690a17d4bdf1da712cd",
 }
 
 
