@@ -20,6 +20,9 @@ from monai_samadapt.errors import SamAdaptError
 
 NEGATIVE, POSITIVE, TOP_LEFT, BOTTOM_RIGHT, PADDING = 0, 1, 2, 3, -1
 
+NOWHERE = -1e3
+"""Logit of a label where it was not asked for."""
+
 EROSION = 2
 """Positive points keep this distance in pixels from the border of the object, where it is thick enough."""
 

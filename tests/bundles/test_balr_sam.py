@@ -15,7 +15,6 @@ from PIL import Image
 
 from monai_samadapt import cli
 from monai_samadapt.engines.artefacts import network_from_adapter
-from monai_samadapt.errors import OneLineExit
 from monai_samadapt.metrics import case_metrics
 from monai_samadapt.networks import BALRSam
 
@@ -99,12 +98,15 @@ def test_pictures_with_overlapping_labels_and_a_boundary_head(balr: Any, picture
     )
 
 
-def test_prompts_end_evaluation_in_one_line(balr: Any, picture_data: Path, tmp_path: Path) -> None:
-    ids = {"dataset_dir": str(picture_data), "labels": {"Rim": 1, "Cup": 2}, "model_file": str(tmp_path / "model.pt")}
-    torch.save(BALRSam("vit_nano", 64, ids["labels"], checkpoint="random").state_dict(), tmp_path / "model.pt")
-    with pytest.raises(OneLineExit) as caught:
-        balr.run("train+evaluate+image2d", output_dir=str(tmp_path), prompt_modes=["box"], **ids)
-    assert str(caught.value).startswith("points=(1, 2, 2, 2): BALR-SAM takes no prompts; leave")
+@pytest.mark.parametrize("overlay", ["image2d", "ct"])
+def test_prompts_end_evaluation_in_one_line_before_it_starts(
+    balr: Any, picture_data: Path, ct_data: Path, tmp_path: Path, overlay: str
+) -> None:
+    data, labels = (picture_data, {"Rim": 1, "Cup": 2}) if overlay == "image2d" else (ct_data, CT_LABELS)
+    torch.save(BALRSam("vit_nano", 64, labels, checkpoint="random").state_dict(), tmp_path / "model.pt")
+    ids = {"dataset_dir": str(data), "labels": labels, "model_file": str(tmp_path / "model.pt")}
+    line = balr.refuse(f"train+evaluate+{overlay}", output_dir=str(tmp_path / "x"), prompt_modes=["box"], **ids)
+    assert "has prompts (box), and BALRSam takes none; leave prompt_modes and prompts out" in str(line)
 
 
 def test_start_of_a_run_prints_counts_and_truncation(

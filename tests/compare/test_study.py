@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from monai_samadapt import networks
+from monai_samadapt.bundle_folders import find_bundle
 from monai_samadapt.cli import parser
 from monai_samadapt.commands.compare import data_sets, make_study, set_name
 from monai_samadapt.commands.values import value_of
@@ -140,3 +142,17 @@ def test_wrong_studies_are_refused(tmp_path: Path) -> None:
         Study({"a/b": DataSet("/a")}, {"unet": {}})
     with pytest.raises(SamAdaptError, match="overlay='pet'"):
         Study({"a": DataSet("/a", overlay="pet")}, {"unet": {}}).cell_ids("unet", fold())
+
+
+def test_methods_without_prompts_are_evaluated_without() -> None:
+    modes = ["none", "box"]
+    study = Study(SETS, {name: {} for name in METHODS}, ids={"prompt_modes": modes})
+    for name, method in METHODS.items():
+        target = json.loads((find_bundle(method.bundle) / "configs" / "train.json").read_text())["network_def"][
+            "_target_"
+        ]
+        network = getattr(networks, method.network[0] if method.network else target.rpartition(".")[2])
+        given = study.cell_ids(name, fold()).get("prompt_modes")
+        assert given == (modes if network.takes_prompts() else None)
+    own = Study(SETS, {"unet": {"prompt_modes": modes}})
+    assert own.cell_ids("unet", fold())["prompt_modes"] == modes  # which the run itself refuses

@@ -120,7 +120,18 @@ def test_a_file_gives_prompts_by_path_and_replaces_those_of_the_datalist(tmp_pat
 
 
 def test_the_mode_file_needs_prompts() -> None:
-    check_prompts(ITEMS)
-    check_prompts(per_mode(ITEMS, ["none", "box"]))
+    network = "monai_samadapt.networks.SSam"
+    check_prompts(ITEMS, network)
+    check_prompts(per_mode(ITEMS, ["none", "box"]), network)
     with pytest.raises(SamAdaptError, match=r"a\.png.*has none"):
-        check_prompts(per_mode(ITEMS, ["file"]))
+        check_prompts(per_mode(ITEMS, ["file"]), network)
+
+
+@pytest.mark.parametrize("network", ["monai_samadapt.networks.BALRSam", "monai_samadapt.networks.PlainUNet"])
+def test_a_network_without_prompts_gets_none(network: str) -> None:
+    """A network that ignored them would have rows with the name of prompts it never saw."""
+    check_prompts(per_mode([{"image": "/d/images/a.png"}], ["none"]), network)
+    with pytest.raises(SamAdaptError, match=r"a\.png.*has prompts \(box\).*takes none"):
+        check_prompts(per_mode(ITEMS, ["none", "box"]), network)
+    with pytest.raises(SamAdaptError, match=r"b\.png.*has prompts \(file\)"):
+        check_prompts([{"image": "/d/images/b.png", "prompts": {"A": {"box": [1, 2, 3, 4]}}}], network)

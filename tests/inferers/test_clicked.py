@@ -10,8 +10,9 @@ from monai.data import MetaTensor
 
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.inferers import VolumeInferer
-from monai_samadapt.inferers.clicked import NOWHERE, features_of
+from monai_samadapt.inferers.clicked import features_of
 from monai_samadapt.networks import BALRSam, Sam2LoRA, SSam
+from monai_samadapt.prompts import NOWHERE
 from monai_samadapt.transforms.clicks import CLICKS, Clicks
 
 SIZE = 64

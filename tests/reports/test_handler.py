@@ -38,7 +38,7 @@ class Threshold(torch.nn.Module):
 
 
 def evaluate(items: list[dict], data: DataSpec, output_dir: Path, **options: object) -> SupervisedEvaluator:
-    metric = SegmentationMetrics(data.labels, spacing="affine" if data.modality == "ct" else None)
+    metric = SegmentationMetrics(data.labels, spacing=data.metric_spacing)
     transforms = data.evaluation_transforms()
     engine = SupervisedEvaluator(
         device=torch.device("cpu"),

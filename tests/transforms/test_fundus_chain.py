@@ -9,6 +9,7 @@ from PIL import Image
 
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.metrics import case_metrics
+from monai_samadapt.prompts import NOWHERE
 from monai_samadapt.transforms import DataSpec
 from monai_samadapt.transforms.restore import nest
 
@@ -63,6 +64,12 @@ def test_a_nested_label_is_bounded_by_those_before_it():
     disc, rim, cup = torch.tensor([3.0, 1.0, -2.0, -1.0]), torch.tensor([1.0, 2.0, 4.0, -3.0]), torch.ones(4)
     nested = list(nest([disc, rim, cup]))
     assert [channel.tolist() for channel in nested] == [[3, 1, -2, -1], [1, 1, -2, -3], [1, 1, -2, -3]]
+
+
+def test_a_label_that_was_not_asked_for_bounds_nothing():
+    disc, rim, cup = (torch.tensor([value]) for value in (NOWHERE, 2.0, 3.0))
+    assert [channel.tolist() for channel in nest([disc, rim, cup])] == [[NOWHERE], [2.0], [2.0]]
+    assert [channel.tolist() for channel in nest([rim, disc, cup])] == [[2.0], [NOWHERE], [2.0]]
 
 
 @pytest.mark.parametrize("nested", [True, False])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.transforms import DataSpec
 from monai_samadapt.transforms.clicks import CLICKS
 from monai_samadapt.transforms.normalise import PIXEL_MEAN, PIXEL_STD
@@ -60,6 +61,19 @@ def test_a_clicked_slice_is_scaled_as_in_the_whole_volume(nifti: Callable[..., s
 def test_a_volume_of_one_value_is_black(nifti: Callable[..., str]) -> None:
     image = MRI.inference_transforms()({"image": nifti(np.full((32, 32, 3), 7.0, np.float32))})["image"]
     assert level(image).abs().max() < 1e-6
+
+
+def test_little_signal_in_a_masked_volume_is_scaled(nifti: Callable[..., str]) -> None:
+    """Where both percentiles are 0, lowest and highest value set the scale."""
+    values = np.zeros((32, 32, 6), np.float32)
+    values[4:6, 4:6, 3] = 70000.0, 35000.0
+    found = level(MRI.inference_transforms()({"image": nifti(values)})["image"])
+    assert sorted(found.round(decimals=4).unique().tolist()) == [0.0, 0.5, 1.0]
+
+
+def test_a_window_is_refused() -> None:
+    with pytest.raises(SamAdaptError, match="is for ct; mri is scaled by its percentiles"):
+        DataSpec("mri", ["A"], window=[0, 900])
 
 
 def test_it_is_a_volume_in_every_other_respect() -> None:

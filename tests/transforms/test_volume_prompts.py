@@ -87,14 +87,52 @@ def test_a_box_and_points_of_a_file_lie_on_the_slices_they_reach(item: dict[str,
     assert classes[int(row), int(column), number] == 2 and done["prompt_source"] == "file"
 
 
-def test_negative_points_alone_ask_for_nothing(item: dict[str, Any]) -> None:
+def test_a_slice_with_negative_points_alone_is_asked_nothing(item: dict[str, Any]) -> None:
     point = [int(value) for value in voxels(item["label"], 2)[0]]
     prompts = {"Spleen": {"points": [point, [0, 0, 0]], "point_labels": [1, 0]}}
     labels = SPEC.inference_transforms()({"image": item["image"], "prompts": prompts})["point_labels"]
     assert (labels[1] >= 0).any(-1).sum() == 1 and (labels[0] < 0).all()
 
 
+def test_negative_points_lie_in_the_field_of_view(item: dict[str, Any], tmp_path: Path) -> None:
+    source: Any = nib.load(item["label"])
+    body = np.asarray(source.dataobj) > 0
+    view = np.logical_or.reduce([np.roll(body, step, axis) for axis in range(3) for step in (-1, 0, 1)])
+    nib.save(nib.Nifti1Image(view.astype(np.uint8), source.affine), tmp_path / "mask.nii.gz")
+    given = {**item, "mask": str(tmp_path / "mask.nii.gz"), "prompt_mode": "5_points_1_negative"}
+    done = SPEC.evaluation_transforms(seed=1)(given)
+    seen_of = DataSpec("ct", ["A"], image_size=SIZE, window=(0, 1)).inference_transforms()
+    inside = seen_of({"image": str(tmp_path / "mask.nii.gz")})["image"].as_tensor()[0] > 0
+    marked = (done["point_labels"] == 0).nonzero().tolist()
+    assert len(marked) == 5
+    for label, number, place in marked:
+        column, row = done["points"][label, number, place].tolist()
+        assert inside[int(row), int(column), number]
+
+
+def test_points_and_boxes_at_the_border_are_on_the_last_slices(item: dict[str, Any]) -> None:
+    size = nib.load(item["image"]).shape  # type: ignore[attr-defined]
+    low, high = [-0.5] * 3, [side - 0.5 for side in size]
+    prompts = {"Liver": {"box": [*low, *high]}, "Spleen": {"points": [low, high], "point_labels": [1, 1]}}
+    SPEC.check_item({"image": item["image"], "prompts": prompts})
+    labels = SPEC.inference_transforms()({"image": item["image"], "prompts": prompts})["point_labels"]
+    assert (labels[0, :, 0] == 2).all()
+    assert (labels[1] == 1).any(-1).nonzero().flatten().tolist() == [0, 9]
+
+
+def test_they_follow_a_resampled_plane(item: dict[str, Any]) -> None:
+    """At twice the size the centre of pixel x goes to 2 x + .5."""
+    spec = DataSpec("ct", ["Liver", "Spleen"], image_size=2 * SIZE, window=(-160, 240))
+    done, once = (data.evaluation_transforms(seed=1)({**item, "prompt_mode": "points_box"}) for data in (spec, SPEC))
+    assert torch.equal(done["point_labels"], once["point_labels"])
+    used = once["point_labels"] >= 0
+    torch.testing.assert_close(done["points"][used], 2 * once["points"][used] + 0.5, atol=1e-3, rtol=0)
+
+
 WRONG = [
+    ({"Liver": {"points": [[5, 5, 5]], "point_labels": [0]}}, "'Liver' has background points alone"),
+    ({"Liver": {"box": [[1, 1, 1, 5, 5, 5], [2, 2, 2, 6, 6, 6]]}}, "has two boxes of one label on a slice"),
+    ([1], r"are not listed by label; give e.g. \{\"Liver\""),
     ({"Liver": {"points": [[5, 5]], "point_labels": [1]}}, r"are no list of \[x, y, z\]; give e.g. \{\"Liver\""),
     ({"Liver": {"points": [[5, 5, 900]], "point_labels": [1]}}, r"point \(5, 5, 900\) of 'Liver' lies outside its"),
     ({"Liver": {"box": [1, 1, 5, 5]}}, r"has no area; give \[x0, y0, z0, x1, y1, z1\]"),
@@ -109,9 +147,3 @@ def test_wrong_prompts_end_in_one_line_before_the_run(item: dict[str, Any], prom
         with pytest.raises(SamAdaptError, match=problem) as caught:
             take({"image": item["image"], "prompts": prompts})
         assert item["image"] in str(caught.value) and "\n" not in str(caught.value)
-
-
-def test_two_boxes_on_one_slice_are_refused(item: dict[str, Any]) -> None:
-    boxes = [[1, 1, 1, 5, 5, 5], [2, 2, 2, 6, 6, 6]]
-    with pytest.raises(SamAdaptError, match="has two boxes of one label on a slice"):
-        SPEC.inference_transforms()({"image": item["image"], "prompts": {"Liver": {"box": boxes}}})

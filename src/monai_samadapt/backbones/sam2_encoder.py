@@ -25,6 +25,10 @@ class Sam2Features:
     embedding: Tensor
     fine: tuple[Tensor, Tensor]
 
+    def __getitem__(self, index: Tensor) -> Sam2Features:
+        """The features of some of the images."""
+        return Sam2Features(self.embedding[index], (self.fine[0][index], self.fine[1][index]))
+
 
 def encode_still(sam: SAM2Base, image: Tensor) -> Sam2Features:
     """Encode images (B, 3, S, S), with the no-memory embedding that official SAM2.1 adds for a still.

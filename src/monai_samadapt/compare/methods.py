@@ -25,11 +25,13 @@ class Method:
         bundle: its bundle, whose loss, optimiser and prompts in training it has.
         ids: nano base and peak learning rate, unless the user says otherwise.
         network: class in place of the bundle's network, and the ids it takes.
+        prompted: whether its network takes prompts.
     """
 
     bundle: str
     ids: Mapping[str, Any]
     network: tuple[str, tuple[str, ...]] | None = field(default=None)
+    prompted: bool = True
 
     def overrides(self) -> dict[str, Any]:
         """What replaces the bundle's ``network_def``, if anything."""
@@ -46,10 +48,13 @@ SAM = {"variant": "vit_nano", "checkpoint": "sam_vit_nano"}
 SAM2 = {"variant": "hiera_nano", "checkpoint": "sam2.1_hiera_nano"}
 METHODS = {
     "s_sam": Method("s_sam", {**SAM, "learning_rate": 3e-3}),
-    "balr_sam": Method("balr_sam", {**SAM, "learning_rate": 1e-3}),
+    "balr_sam": Method("balr_sam", {**SAM, "learning_rate": 1e-3}, prompted=False),
     "sam2_lora": Method("sam2_lora", {**SAM2, "learning_rate": 1e-3}),
     "unet": Method(
-        "s_sam", {"variant": "vit_nano", "checkpoint": "random", "learning_rate": 3e-3}, ("PlainUNet", COMMON)
+        "s_sam",
+        {"variant": "vit_nano", "checkpoint": "random", "learning_rate": 3e-3},
+        ("PlainUNet", COMMON),
+        prompted=False,
     ),
     "full_sam": Method("s_sam", {**SAM, "learning_rate": 5e-4}, ("FullSam", OF_BASE)),
     "full_sam2": Method("sam2_lora", {**SAM2, "learning_rate": 5e-4}, ("FullSam2", (*OF_BASE, "sam2_version"))),

@@ -85,10 +85,15 @@ class Study:
         """All ids of one cell; the method's own come last.
 
         Labels that nobody gave are those of the datalist, where it has some and the overlay does not bring its own.
+        ``prompt_modes`` of the whole comparison leave out methods without prompts.
         """
         ids, data = self.methods[method], self.data_set(fold)
-        labels = _labels(fold.split, data.overlay, find_method(method, ids).bundle)
-        return {**labels, **find_method(method, ids).ids, **self._chosen(ids, data), "seed": self.seed}
+        kind = find_method(method, ids)
+        labels = _labels(fold.split, data.overlay, kind.bundle)
+        chosen = {**labels, **kind.ids, **self._chosen(ids, data), "seed": self.seed}
+        if not kind.prompted and "prompt_modes" not in ids:
+            chosen.pop("prompt_modes", None)
+        return chosen
 
     def _chosen(self, ids: Mapping[str, Any], data: DataSet) -> dict[str, Any]:
         return {**self.ids, **data.ids, **{key: value for key, value in ids.items() if key != "method"}}

@@ -132,5 +132,5 @@ def preflight_inference(
     check_path("output_dir", output_dir)
     check_model_file(model_file)
     check_settings(spec, Path(model_file).parent / DESCRIPTION)
-    check_prompts(inputs)
+    check_prompts(inputs, network)
     check_items(inputs, spec)

@@ -33,6 +33,6 @@ def keep_on_host(
 
 
 def prompt_keywords(points: Tensor, point_labels: Tensor) -> dict[str, Tensor]:
-    """The network's keywords for points (B, K, N, 2) and their labels: one prompt for each label, in order."""
+    """The network's keywords for points (B, K[, D], N, 2) and their labels: one prompt for each label, in order."""
     label_ids = torch.arange(points.shape[1], device=points.device)
     return {"points": points, "point_labels": point_labels, "label_ids": label_ids}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
+from pydoc import locate
 from typing import Any
 
 from monai_samadapt.engines.checks import check_path
 from monai_samadapt.errors import SamAdaptError, exits_in_one_line
+from monai_samadapt.networks import SegmentationNetwork
 from monai_samadapt.prompts import check_modes
 from monai_samadapt.transforms.prompt_file import require_prompts
 from monai_samadapt.transforms.prompts import FILE_MODE
@@ -50,13 +52,23 @@ def prompted(items: Items, prompts_file: str | None) -> Items:
     return [{**item, "prompts": of_image.get(item["image"], item.get("prompts"))} for item in items]
 
 
-def check_prompts(items: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse the mode ``file`` for items without prompts.
+def check_prompts(items: Sequence[Mapping[str, Any]], network: str) -> None:
+    """Refuse prompts for a network that takes none, and the mode ``file`` for items without prompts.
+
+    Args:
+        items: of the run.
+        network: full name of the network's class.
 
     Raises:
         SamAdaptError: naming the image.
     """
+    kind = locate(network)
+    takes_none = isinstance(kind, type) and issubclass(kind, SegmentationNetwork) and not kind.takes_prompts()
     for item in items:
+        mode = item.get("prompt_mode", FILE_MODE if item.get("prompts") else "none")
+        if takes_none and mode != "none":
+            problem = f"has prompts ({mode}), and {network.rpartition('.')[2]} takes none"
+            raise SamAdaptError("image", str(item["image"]), problem, "leave prompt_modes and prompts out")
         if item.get("prompt_mode") == FILE_MODE:
             require_prompts(item)
 

@@ -11,11 +11,10 @@ from torch import Tensor, nn
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.inferers.features import FeatureCache
 from monai_samadapt.networks.base import SegmentationNetwork
+from monai_samadapt.prompts import NOWHERE
 from monai_samadapt.transforms.clicks import Clicks
 
 KEPT_SLICES = 8
-NOWHERE = -1e3
-"""Logit where nothing was asked for."""
 
 _CACHES: WeakKeyDictionary[nn.Module, FeatureCache] = WeakKeyDictionary()
 

@@ -14,9 +14,9 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 from tqdm import tqdm
 
 from monai_samadapt.errors import SamAdaptError
-from monai_samadapt.inferers.clicked import NOWHERE, segment_clicked
+from monai_samadapt.inferers.clicked import segment_clicked
 from monai_samadapt.inferers.features import FeatureCache
-from monai_samadapt.inferers.slice_prompts import PER_IMAGE, for_slices, is_given, slices_elsewhere
+from monai_samadapt.inferers.slice_prompts import PER_IMAGE, asked_labels, decode_slices, for_slices, is_given
 from monai_samadapt.networks.base import SegmentationNetwork, with_background
 from monai_samadapt.transforms.clicks import CLICKS
 
@@ -63,8 +63,8 @@ class VolumeInferer(Inferer):
             network: gives logits (N, C, S, S) for images (N, 3, S, S).
             args: further arguments of the network, the same in each call.
             prompts: keywords of the network; ``points``, ``point_labels`` and ``boxes`` have the batch B first. Those
-                of a volume count for each of its slices, or have an axis D after that of the prompts: (B, P, D, N, 2).
-                A label with prompts on some slices is then nowhere on the others, as after clicks.
+                of a volume count for each of its slices, unless ``points`` (B, K, D, N, 2) and ``point_labels``
+                (B, K, D, N) give each slice its own for all labels; see `decode_slices`.
 
         Returns:
             Logits as float32: (B, C, S, S) on the device of ``inputs``, or (B, C, S, S, D) on the CPU.
@@ -110,13 +110,11 @@ class VolumeInferer(Inferer):
         count, depth = len(volumes), volumes.shape[-1]
         logits: Tensor | None = None  # slices first in memory: each batch is written in one piece
         bar = tqdm(total=count * depth, desc="slices", unit="slice", disable=not self.progress)
-        elsewhere = slices_elsewhere(prompts.get("point_labels"))
+        asked = asked_labels(prompts)
         for index, start, stop in self._batches(count, depth):
             batch = volumes[index, ..., start:stop].movedim(-1, 0).contiguous()
-            out = self._call(batch, network, args, for_slices(prompts, index, start, stop))
-            if elsewhere is not None:
-                labels = out[:, out.shape[1] - elsewhere.shape[1] :]  # after the background, where there is one
-                labels[elsewhere[index, :, start:stop].T.to(out.device)] = NOWHERE
+            own = for_slices(prompts, index, start, stop)
+            out = self._call(batch, network, args, own, None if asked is None else asked[index])
             if logits is None:
                 logits = torch.empty((count, depth, *out.shape[1:]), dtype=torch.float32)
             logits[index, start:stop] = out
@@ -130,12 +128,22 @@ class VolumeInferer(Inferer):
             for start in range(0, depth, self.slice_batch):
                 yield index, start, min(start + self.slice_batch, depth)
 
-    def _call(self, batch: Tensor, network: Any, args: tuple[Any, ...], prompts: Mapping[str, Any]) -> Tensor:
+    def _call(
+        self,
+        batch: Tensor,
+        network: Any,
+        args: tuple[Any, ...],
+        prompts: Mapping[str, Any],
+        asked: Tensor | None = None,
+    ) -> Tensor:
         device = _device(network, batch.device)
         moved = {name: value.to(device) if is_given(value) else value for name, value in prompts.items()}
         with self._precision(device):
             if isinstance(network, SegmentationNetwork) and network.promptable:
-                return self._decode(batch.to(device), network, args, moved)
+                features = self.features.get(network, batch.to(device))
+                if asked is not None:
+                    return decode_slices(network, features, asked, moved)
+                return self._decode(features, network, args, moved)
             out: Tensor = network(batch.to(device), *args, **moved)
         return out
 
@@ -143,9 +151,9 @@ class VolumeInferer(Inferer):
         return torch.autocast(device.type, dtype=self.amp_dtype) if self.amp else nullcontext()
 
     def _decode(
-        self, images: Tensor, network: SegmentationNetwork, args: tuple[Any, ...], prompts: Mapping[str, Any]
+        self, features: Any, network: SegmentationNetwork, args: tuple[Any, ...], prompts: Mapping[str, Any]
     ) -> Tensor:
-        logits = network.decode(self.features.get(network, images), *args, **prompts)
+        logits = network.decode(features, *args, **prompts)
         prompted = any(is_given(value) for value in (*args[: len(PER_IMAGE)], *map(prompts.get, PER_IMAGE)))
         return with_background(logits, network.label_spec) if prompted else logits
 

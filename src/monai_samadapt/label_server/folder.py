@@ -9,7 +9,7 @@ from pathlib import Path
 
 from monai_samadapt.engines.artefacts import DESCRIPTION, MODEL, read_description
 from monai_samadapt.errors import SamAdaptError
-from monai_samadapt.networks import METHODS, SegmentationNetwork
+from monai_samadapt.networks import METHODS
 
 DEEPGROW = "deepgrow"
 KINDS = re.compile("deepedit|deepgrow|detection|classification")
@@ -76,8 +76,7 @@ def link_names(bundle: Path) -> tuple[str, ...]:
     """The names of a bundle's models, without the words that MONAI Label would take for another kind."""
     method = METHODS[read_description(bundle / "models")["method"]]
     name = re.sub("__+", "_", KINDS.sub("", bundle.resolve().name.lower())).strip("_-. ") or method.method
-    promptable = method.encode is not SegmentationNetwork.encode
-    return (name, f"{name}_{DEEPGROW}") if promptable else (name,)
+    return (name, f"{name}_{DEEPGROW}") if method.takes_prompts() else (name,)
 
 
 def _link(link: Path, bundle: Path) -> None:

@@ -108,10 +108,15 @@ class SegmentationNetwork(TrainedParts):
         """Logits (B, C, S, S) from the features of B images; see :meth:`forward`."""
         raise NotImplementedError(f"{self.method} takes no prompts")
 
+    @classmethod
+    def takes_prompts(cls) -> bool:
+        """Whether the method has :meth:`encode` and :meth:`decode`."""
+        return cls.encode is not SegmentationNetwork.encode
+
     @property
     def promptable(self) -> bool:
-        """Whether the network has :meth:`encode` and :meth:`decode`."""
-        return type(self).encode is not SegmentationNetwork.encode
+        """See :meth:`takes_prompts`."""
+        return self.takes_prompts()
 
     def prompt_tokens(self) -> dict[str, Tensor]:
         """The sparse prompt token (C,) of each label, where the method prompts SAM's decoder by label."""

@@ -21,7 +21,8 @@ def by_slice(points: Sequence[Marked], image: MetaTensor) -> dict[int, tuple[Ten
     """Move the points of one object to ``image`` (3, S, S[, D]) and sort them by its slices; a picture is slice 0.
 
     The two corners of a box follow each other; it lies on each slice that it reaches. Points outside ``image`` are left
-    out, boxes cut at its border, and slices without a positive point or a box left out.
+    out, boxes cut at its border, and slices without a positive point or a box left out. A place between the centre of
+    the first or last slice and the volume's border is on that slice.
 
     Returns:
         slice -> points (N, 2) as (column, row) and their labels (N,).
@@ -34,7 +35,7 @@ def by_slice(points: Sequence[Marked], image: MetaTensor) -> dict[int, tuple[Ten
     for (column, row, number), label in zip(places.tolist(), labels, strict=True):
         inside = -0.5 <= column <= image.shape[2] - 0.5 and -0.5 <= row <= image.shape[1] - 0.5
         if label < TOP_LEFT and inside:
-            seen.setdefault(round(number), []).append(([column, row], label))
+            seen.setdefault(_slice(number, image), []).append(([column, row], label))
     corners = places[torch.tensor([label >= TOP_LEFT for label in labels], dtype=torch.bool)]
     for box in corners.unflatten(0, (-1, 2)):
         _add_box(seen, box, image)
@@ -47,11 +48,15 @@ def _add_box(seen: dict[int, list[Marked]], box: Tensor, image: MetaTensor) -> N
     low, high = box.amin(0), box.amax(0)
     last = torch.tensor([image.shape[2] - 1.0, image.shape[1] - 1.0])
     places = [point.clamp(torch.zeros(2), last).tolist() for point in (low[:2], high[:2])]
-    for number in range(round(float(low[2])), round(float(high[2])) + 1):
+    for number in range(_slice(float(low[2]), image), _slice(float(high[2]), image) + 1):
         found = seen.setdefault(number, [])
         if any(label == TOP_LEFT for _, label in found):
             raise SamAdaptError("box", file_of(image), "has two boxes of one label on a slice", "give one for each")
         found.extend([(places[0], TOP_LEFT), (places[1], BOTTOM_RIGHT)])
+
+
+def _slice(number: float, image: MetaTensor) -> int:
+    return min(max(round(number), 0), image.shape[-1] - 1) if image.ndim == 4 else 0
 
 
 def _tensors(found: list[Marked]) -> tuple[Tensor, Tensor]:

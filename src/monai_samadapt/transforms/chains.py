@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-from monai.transforms import Orientationd, ScaleIntensityRanged, ScaleIntensityRangePercentilesd, Transform
+from monai.transforms import Orientationd, ScaleIntensityRanged, Transform
 
 from monai_samadapt.transforms import save
 from monai_samadapt.transforms.augment import picture_augmentation, volume_augmentation
@@ -18,6 +18,7 @@ from monai_samadapt.transforms.field_of_view import FieldOfViewd
 from monai_samadapt.transforms.fundus_augment import fundus_augmentation
 from monai_samadapt.transforms.grid import RAS_PAIRS, UPRIGHT
 from monai_samadapt.transforms.normalise import NeighbourChannelsd
+from monai_samadapt.transforms.percentiles import ScaleByPercentilesd
 from monai_samadapt.transforms.pictures import PictureReader, Uprightd
 from monai_samadapt.transforms.slices import CompactVolumed, KeepSampled, RandSlicesd
 from monai_samadapt.transforms.volumes import VolumeReader
@@ -69,7 +70,7 @@ class MRIChain(VolumeChain):
     scaled_by_volume = True
 
     def scale(self) -> Transform:
-        return ScaleIntensityRangePercentilesd("image", *PERCENTILES, 0.0, 1.0, clip=True)
+        return ScaleByPercentilesd(*PERCENTILES)
 
 
 class Image2DChain(Chain):

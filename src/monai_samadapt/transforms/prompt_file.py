@@ -64,7 +64,7 @@ def parse_prompts(given: Any, label_spec: LabelSpec, size: Size, file: str) -> t
     Raises:
         SamAdaptError: when they are malformed, of an unknown label or not in the image.
     """
-    check_names(given, label_spec, file)
+    check_names(given, label_spec, file, EXAMPLE[len(size)])
     parts = [_of_label(given.get(name, {}), name, size, file) for name in label_spec.names]
     longest = max(1, *(len(labels) for _, labels in parts))
     points = torch.zeros(len(parts), longest, len(size))
@@ -76,10 +76,10 @@ def parse_prompts(given: Any, label_spec: LabelSpec, size: Size, file: str) -> t
     return points, point_labels
 
 
-def check_names(given: Any, label_spec: LabelSpec, file: str) -> None:
+def check_names(given: Any, label_spec: LabelSpec, file: str, example: str) -> None:
     """Refuse prompts that are not listed by label."""
     if not isinstance(given, Mapping) or not all(isinstance(part, Mapping) for part in given.values()):
-        raise SamAdaptError("prompts", file, "are not listed by label", EXAMPLE[2])
+        raise SamAdaptError("prompts", file, "are not listed by label", example)
     if unknown := [name for name in given if name not in label_spec.names]:
         raise SamAdaptError("prompts", file, f"name {unknown[0]!r}", f"give labels of {list(label_spec.names)}")
     if wrong := [key for part in given.values() for key in part if key not in PARTS]:
@@ -94,6 +94,9 @@ def _of_label(part: Mapping[str, Any], name: str, size: Size, file: str) -> tupl
     if not isinstance(labels, list) or len(labels) != len(points) or not all(label in (0, 1) for label in labels):
         problem = f"{name!r} has {len(points)} points and point_labels {labels}"
         raise SamAdaptError("prompts", file, problem, "give a 1 (object) or 0 (background) for each point")
+    if len(size) == 3 and points and 1 not in labels and box is None:
+        problem = f"{name!r} has background points alone, which ask for nothing"
+        raise SamAdaptError("prompts", file, problem, "add a point on the object, or a box")
     corners = [corner for one in _boxes(box, size) for corner in _corners(one, name, size, file)]
     for place in (*points, *corners):
         if not all(-0.5 <= value <= side - 0.5 for value, side in zip(place, size, strict=True)):
@@ -115,7 +118,7 @@ def _corners(box: Any, name: str, size: Size, file: str) -> Corners:
     sides = [box[axis + axes] - box[axis] for axis in range(axes)] if _numbers(box, 2 * axes) else [-1]
     if min(sides) < 0 or (axes == 2 and 0 in sides):
         problem = f"box {box} of {name!r} has no area"
-        raise SamAdaptError("prompts", file, problem, f"give {BOXES[axes]}, the lower value of each axis first")
+        raise SamAdaptError("prompts", file, problem, f"give {BOXES[axes]}, the larger value of an axis last")
     return [box[:axes], box[axes:]]
 
 

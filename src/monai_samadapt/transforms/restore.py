@@ -11,6 +11,7 @@ from monai.transforms import Compose, Invertd, MapTransform
 from monai.utils.enums import MetaKeys
 
 from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.prompts import NOWHERE
 from monai_samadapt.transforms.clicks import CLICKS
 
 ACTIVATIONS = ("sigmoid", "softmax")
@@ -106,12 +107,14 @@ def decide(channels: Iterable[torch.Tensor], exclusive: bool) -> torch.Tensor:
 def nest(channels: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
     """Bound each channel of logits by those before it: ``z_k' = min(z_1, …, z_k)``, and so its probability too.
 
-    A label is then nowhere without the labels it lies in: a cup only inside its disc.
+    A label is then nowhere without the labels it lies in: a cup only inside its disc. Labels that were not asked for,
+    with logits of `NOWHERE`, bound nothing.
     """
-    bound: torch.Tensor | None = None
+    bound = torch.tensor(torch.inf)
     for channel in channels:
-        bound = channel if bound is None else torch.minimum(bound, channel)
-        yield bound
+        bounded = torch.minimum(bound.to(channel), channel)
+        yield bounded
+        bound = torch.where(channel > NOWHERE / 2, bounded, bound.to(channel))
 
 
 class DropChanneld(MapTransform):

@@ -11,13 +11,15 @@ from monai_samadapt.labels import LabelSpec
 from monai_samadapt.transforms.colour import CHANNELS
 
 
-def check_window(window: Sequence[float] | None, needed: bool) -> tuple[float, float] | None:
-    """Return lowest and highest HU; they may be missing where they are not ``needed``."""
+def check_window(window: Sequence[float] | None, modality: str) -> tuple[float, float] | None:
+    """Return lowest and highest HU; only ``ct`` needs them, and ``mri`` has none."""
     remedy = "give lowest and highest HU, e.g. [-160, 240]"
     if window is None:
-        if needed:
+        if modality == "ct":
             raise SamAdaptError("window", window, "is missing for ct", remedy)
         return None
+    if modality == "mri":
+        raise SamAdaptError("window", window, "is for ct; mri is scaled by its percentiles", "leave it null")
     if not _numbers(window, 2) or window[0] >= window[1]:
         raise SamAdaptError("window", window, "is no lower and upper bound", remedy)
     return float(window[0]), float(window[1])

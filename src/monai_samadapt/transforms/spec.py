@@ -16,6 +16,7 @@ from monai_samadapt.transforms.prompts import FilePromptsd
 from monai_samadapt.transforms.restore import DropChanneld, RestoreSegmentationd
 from monai_samadapt.transforms.save import SaveSegmentationd, check_extension
 from monai_samadapt.transforms.settings import check_fundus, check_nested, check_spacing, check_window, plain_values
+from monai_samadapt.transforms.volume_prompts import stand_upright, to_slices
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class DataSpec:
         labels: names of the labels, or a mapping from names to values; see `LabelSpec.parse`.
         overlapping: label files have one channel (or file) for each label.
         image_size: side S of the network's input in pixels.
-        window: lowest and highest HU, mapped to 0 and 1; needed for ``ct``, not used by others.
+        window: lowest and highest HU, mapped to 0 and 1; needed for ``ct``, refused for ``mri``, not used by others.
         spacing: size of a pixel in the plane for the network, in mm: one number, or rows and columns; by default the
             longer side fills S. For volumes.
         neighbours: the three channels are the slice below, the slice, the slice above (volumes), not three times the
@@ -62,7 +63,7 @@ class DataSpec:
             raise SamAdaptError("modality", self.modality, "is unknown", f"give one of {', '.join(CHAINS)}")
         if not isinstance(self.image_size, int) or self.image_size < 1:
             raise SamAdaptError("image_size", self.image_size, "is no number of pixels", "give e.g. 256")
-        object.__setattr__(self, "window", check_window(self.window, needed=self.modality == "ct"))
+        object.__setattr__(self, "window", check_window(self.window, self.modality))
         object.__setattr__(self, "spacing", check_spacing(self.spacing))
         check_fundus(self.modality, self.channels, self.crop)
         check_nested(self.nested, LabelSpec.parse(self.labels, self.overlapping))
@@ -155,7 +156,9 @@ class DataSpec:
         Raises:
             SamAdaptError: when a file is missing, cannot be read or does not fit the settings or its image.
         """
-        FilePromptsd(self.label_spec)(self.chain.check(item))
+        checked = FilePromptsd(self.label_spec)(self.chain.check(item))
+        if self.volumes and "points" in checked:
+            to_slices(checked["points"], checked["point_labels"], stand_upright(checked["image"]))
 
     def postprocessing(
         self,

@@ -28,9 +28,9 @@ def draw_in_volume(
     Returns:
         points (K, N, 3) in voxels of the source and their labels (K, N).
     """
-    upright = _upright(target)
+    upright = stand_upright(target)
     masks = label_spec.masks(upright.as_tensor()[None])[0]
-    region = None if inside is None else _upright(inside).as_tensor() > 0
+    region = None if inside is None else stand_upright(inside).as_tensor() > 0
     points, labels = [torch.zeros(len(masks), 0, 3)], [torch.zeros(len(masks), 0, dtype=torch.int64)]
     for number in masks.flatten(0, 2).any(0).nonzero().flatten().tolist():
         part = None if region is None else region[None, ..., number]
@@ -40,7 +40,8 @@ def draw_in_volume(
     return _to_source(torch.cat(points, 1), upright.affine, target.affine), torch.cat(labels, 1)
 
 
-def _upright(array: MetaTensor) -> MetaTensor:
+def stand_upright(array: MetaTensor) -> MetaTensor:
+    """Turn a volume (C, X, Y, Z) to rows, columns and slices as the network sees them, without resampling."""
     turned = Orientation(UPRIGHT, labels=RAS_PAIRS)(array)
     assert isinstance(turned, MetaTensor)
     return turned

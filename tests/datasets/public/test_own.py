@@ -113,4 +113,4 @@ def test_real_samples(sample_data: Path, mini: Miniature, name: str, own: dict[s
     if truth.suffix == ".png" and prepared.made == 0:
         raw = np.asarray(Image.open(mini.root / truth))
         assert np.array_equal(label[0] > 0, raw > 0)
-    assert re.fullmatch("ct|image2d", prepared.settings["modality"])
+    assert re.fullmatch("ct|mri|image2d", prepared.settings["modality"])
