@@ -89,8 +89,9 @@ def test_organs_touch_without_overlap_and_lie_in_the_body() -> None:
     assert not (masks[:, 1:].any(1)[valid[:, 0]] & ~body).any()
 
 
-def test_cells_look_alike_and_do_not_overlap() -> None:
-    _, masks, valid = _batch(0, ("cells",), 32)
+@pytest.mark.parametrize("family", ["cells", "glands"])
+def test_cells_look_alike_and_do_not_overlap(family: str) -> None:
+    _, masks, valid = _batch(0, (family,), 32)
     assert masks.sum(1).max() == 1 and valid.sum(1).float().mean() > 3
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from monai_samadapt.datasets.shapes.crowds import cells, glands, walled
 from monai_samadapt.datasets.shapes.outlines import (
     Outline,
     bent,
@@ -23,7 +24,7 @@ from monai_samadapt.datasets.shapes.outlines import (
     polygon,
     star,
 )
-from monai_samadapt.datasets.shapes.scene import FAR, OBJECTS, Canvas, Scene, hide, make_scene, place
+from monai_samadapt.datasets.shapes.scene import OBJECTS, Canvas, Scene, hide, make_scene, place
 from monai_samadapt.datasets.shapes.trees import tree_distance
 
 
@@ -32,17 +33,6 @@ def scatter(canvas: Canvas, outline: Outline) -> Scene:
     spots = place(canvas.draw, canvas.count, OBJECTS, 0.08, 0.85)
     distance = hide(outline(canvas, spots.centre, spots.radius), spots.active)
     return make_scene(distance, spots.centre)
-
-
-def walled(canvas: Canvas) -> Scene:
-    """A crowd of shapes whose wall is darker or brighter than what it encloses, as of glands, vessels and cysts."""
-    draw, shape = canvas.draw, (canvas.count, OBJECTS)
-    spots = place(draw, canvas.count, OBJECTS, 0.1, 0.55)
-    scene = make_scene(hide(blob(canvas, spots.centre, spots.radius), spots.active), spots.centre)
-    scene.wall[:, 1:] = spots.radius * draw.uniform(0.12, 0.45, *shape)
-    same = draw.sign(canvas.count, 1) * torch.where(draw.chance(0.9, *shape), 1.0, -1.0)
-    scene.wall_tone[:, 1:] = same * draw.log_uniform(0.1, 0.5, *shape)
-    return scene
 
 
 def nested(canvas: Canvas) -> Scene:
@@ -114,30 +104,6 @@ def organs(canvas: Canvas) -> Scene:
     return make_scene(torch.cat([body, regions], 1), torch.cat([middle, centre[:, 2:]], 1), parent)
 
 
-def cells(canvas: Canvas) -> Scene:
-    """A field of many similar small shapes on a disturbed lattice, OBJECTS of which have masks."""
-    draw, count, table = canvas.draw, canvas.count, 8
-    side = draw.integers(2, table + 1, count, 1, 1, 1)
-    place_x, place_y = (((axis + 1) / 2 * side).clamp(min=0) for axis in (canvas.x, canvas.y))
-    column, row = (torch.minimum(axis.long(), side - 1) for axis in (place_x, place_y))
-    index = (row * table + column).flatten(1)  # (B, g g), the lattice cell of a pixel
-
-    def of_cell(low: float, high: float) -> Tensor:
-        return draw.uniform(low, high, count, table * table).gather(1, index).view_as(place_x)
-
-    u, v = place_x - column - 0.5 - of_cell(-0.1, 0.1), place_y - row - 0.5 - of_cell(-0.1, 0.1)
-    radius, shear = of_cell(0.2, 0.39), of_cell(-0.3, 0.3)
-    distance = (torch.hypot(u + shear * v, v - shear * u) - radius) * 2 / side
-    everything = distance + (of_cell(0, 1) < 0.15) * FAR
-    used = torch.arange(table * table, device=draw.device)
-    inside = (used // table < side[:, 0, 0]) & (used % table < side[:, 0, 0])
-    chosen = (draw.uniform(0, 1, count, table * table) + inside).topk(OBJECTS, dim=1).indices
-    own = index[:, None] == chosen[..., None]
-    objects = torch.where(own.view(count, OBJECTS, *place_x.shape[2:]), everything, FAR)
-    centre = (torch.stack([chosen % table, chosen // table], -1) + 0.5) * 2 / side[:, 0] - 1
-    return make_scene(objects, centre, backdrop=everything, alike=True)
-
-
 def tree(canvas: Canvas) -> Scene:
     """A branching tree over up to five discs; it hides nothing."""
     draw, count = canvas.draw, canvas.count
@@ -157,6 +123,7 @@ FAMILIES: dict[str, Callable[[Canvas], Scene]] = {
     "bent": lambda canvas: scatter(canvas, bent),
     "islands": lambda canvas: scatter(canvas, islands),
     "walled": walled,
+    "glands": glands,
     "nested": nested,
     "parts": parts,
     "organs": organs,

@@ -58,18 +58,19 @@ def paint(draw: Draw, scene: Scene, distance: Tensor, style: dict[str, Tensor]) 
         cover = (0.5 - gap / looks.softness[:, layer, None, None]).clamp(0, 1)
         value = torch.lerp(value, drift + _surface(looks, layer, fields, scene.centre[:, layer]), cover)
         if scene.wall[:, layer].any():
-            value = value + _wall(scene, layer, gap, looks.softness[:, layer, None, None])
+            value = value + _wall(scene, layer, gap, looks.softness[:, layer, None, None], fields[:, -1])
         width = looks.rim_width[:, layer, None, None]
         value = value + looks.rim[:, layer, None, None] * (1 - gap.abs() / width).clamp(min=0)
         hue = torch.lerp(hue, looks.hue[:, layer, None, None].expand_as(hue), cover)
     return value, hue
 
 
-def _wall(scene: Scene, layer: int, gap: Tensor, softness: Tensor) -> Tensor:
+def _wall(scene: Scene, layer: int, gap: Tensor, softness: Tensor, texture: Tensor) -> Tensor:
     """Brightness (B, S, S) that the wall of one layer adds, between its outline and ``wall`` inside of it."""
     depth = scene.wall[:, layer, None, None]
     inner = (0.5 - (gap + depth) / softness).clamp(0, 1)
-    return scene.wall_tone[:, layer, None, None] * ((0.5 - gap / softness).clamp(0, 1) - inner)
+    tone, grain = (part[:, layer, None, None] for part in (scene.wall_tone, scene.wall_grain))
+    return tone * (1 + grain * texture) * ((0.5 - gap / softness).clamp(0, 1) - inner)
 
 
 def _surface(looks: Looks, layer: int, fields: Tensor, centre: Tensor) -> Tensor:

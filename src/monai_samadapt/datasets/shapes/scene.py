@@ -26,6 +26,7 @@ class Scene:
         alike: (B,) whether all layers look the same.
         wall: (B, L) thickness of a wall inside a shape's outline, in half image sides; 0 for none.
         wall_tone: (B, L) brightness that a wall adds.
+        wall_grain: (B, L) amplitude of the texture that this brightness is multiplied by, around 1.
     """
 
     distance: Tensor
@@ -35,6 +36,7 @@ class Scene:
     alike: Tensor
     wall: Tensor
     wall_tone: Tensor
+    wall_grain: Tensor
 
     @classmethod
     def join(cls, scenes: list[Scene]) -> Scene:
@@ -64,7 +66,7 @@ def make_scene(
         torch.cat([none[:, :1], none if parent is None else parent], 1),
         torch.full((count, LAYERS), opaque, device=device),
         torch.full((count,), alike, device=device),
-        *torch.zeros(2, count, LAYERS, device=device),
+        *torch.zeros(3, count, LAYERS, device=device),
     )
 
 
