@@ -28,9 +28,8 @@ def asked_labels(prompts: Mapping[str, Any]) -> Tensor | None:
     return (labels != PADDING).flatten(2).any(-1)
 
 
-def for_slices(prompts: Mapping[str, Any], index: int, start: int, stop: int) -> dict[str, Any]:
+def for_slices(prompts: Mapping[str, Any], index: int, start: int, stop: int, by_slice: bool) -> dict[str, Any]:
     """The prompts on slices ``start`` to ``stop`` - 1 of volume ``index``; those of a whole volume are repeated."""
-    by_slice = asked_labels(prompts) is not None
     found = dict(prompts)
     for name in PER_IMAGE:
         if is_given(value := prompts.get(name)):
@@ -55,7 +54,9 @@ def decode_slices(network: SegmentationNetwork, features: Any, asked: Tensor, pr
         Logits (n, C, S, S), `NOWHERE` for a label that is asked for on other slices only.
     """
     points, labels = prompts["points"], prompts["point_labels"]
-    logits = network.decode(features)
+    channels, size = network.label_spec.num_channels, network.image_size
+    blank = points.new_zeros(len(points), channels, size, size)
+    logits = blank if asked.all() else network.decode(features)
     for label in asked.nonzero().flatten().tolist():
         channel = logits[:, label + int(network.label_spec.exclusive)]
         channel.fill_(NOWHERE)

@@ -113,7 +113,7 @@ class VolumeInferer(Inferer):
         asked = asked_labels(prompts)
         for index, start, stop in self._batches(count, depth):
             batch = volumes[index, ..., start:stop].movedim(-1, 0).contiguous()
-            own = for_slices(prompts, index, start, stop)
+            own = for_slices(prompts, index, start, stop, by_slice=asked is not None)
             out = self._call(batch, network, args, own, None if asked is None else asked[index])
             if logits is None:
                 logits = torch.empty((count, depth, *out.shape[1:]), dtype=torch.float32)

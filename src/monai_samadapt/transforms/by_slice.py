@@ -11,7 +11,7 @@ from torch import Tensor
 
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.prompts import BOTTOM_RIGHT, NEGATIVE, TOP_LEFT
-from monai_samadapt.transforms.grid import file_of
+from monai_samadapt.transforms.grid import between_grids, file_of
 
 Marked = tuple[list[float], int]
 """A voxel [x, y] or [x, y, z] of the source and the label of its point."""
@@ -68,10 +68,6 @@ def to_input(voxels: Sequence[Sequence[float]], image: MetaTensor) -> Tensor:
 
     With the affines A of the source and A' of ``image``: ``(row, column, slice) = A'^-1 A (x, y, z)``.
     """
-    source = torch.zeros((len(voxels), 4), dtype=torch.float64)
-    source[:, 3] = 1.0
-    for index, voxel in enumerate(voxels):
-        source[index, : len(voxel)] = torch.tensor(voxel, dtype=torch.float64)
-    original = torch.as_tensor(image.meta[MetaKeys.ORIGINAL_AFFINE], dtype=torch.float64)
-    change = torch.linalg.solve(torch.as_tensor(image.affine, dtype=torch.float64), original)
-    return (source @ change.T)[:, [1, 0, 2]].float()
+    places = torch.tensor([[*voxel, 0.0][:3] for voxel in voxels], dtype=torch.float64).reshape(-1, 3)
+    original = torch.as_tensor(image.meta[MetaKeys.ORIGINAL_AFFINE])
+    return between_grids(places, original, image.affine)[:, [1, 0, 2]].float()

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from monai.data import MetaTensor
 from monai.utils.enums import MetaKeys, SpaceKeys
 from numpy.typing import NDArray
+from torch import Tensor
 
 from monai_samadapt.errors import SamAdaptError
 
@@ -39,6 +41,21 @@ def on_source_grid(array: NDArray[Any], affine: Affine, file: str) -> MetaTensor
 def file_of(image: MetaTensor) -> str:
     """The file that a tensor was read from."""
     return str(image.meta[FILE])
+
+
+def between_grids(voxels: Tensor, source: Tensor, target: Tensor) -> Tensor:
+    """Voxels of one grid in those of another, :math:`A'^{-1} A v`, as float64.
+
+    Args:
+        voxels: (…, 3); a missing third coordinate, (…, 2), is 0.
+        source, target: the affines A and A' (4, 4) from voxels to millimetres.
+
+    Returns:
+        (…, 3).
+    """
+    change = torch.linalg.solve(target.double(), source.double())
+    places = F.pad(voxels.double(), (0, 3 - voxels.shape[-1]))
+    return places @ change[:3, :3].T + change[:3, 3]
 
 
 def check_affine(affine: Affine, key: str, file: str) -> None:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from monai_samadapt.labels import LabelSpec
 from monai_samadapt.prompts import MODES, PADDING, TOP_LEFT, draw_prompts
-from monai_samadapt.transforms.grid import file_of
+from monai_samadapt.transforms.grid import between_grids, file_of
 from monai_samadapt.transforms.prompt_file import parse_prompts, require_prompts, source_size
 from monai_samadapt.transforms.volume_prompts import draw_in_volume, to_slices
 
@@ -119,11 +119,8 @@ def to_network(points: Tensor, labels: Tensor, image: MetaTensor) -> tuple[Tenso
     ``(row, column) = A'^-1 A (x, y)``. A point outside ``image`` becomes padding, a corner of a box is moved to its
     border.
     """
-    source = torch.zeros((*points.shape[:-1], 4), dtype=torch.float64)
-    source[..., :2], source[..., 3] = points, 1.0
-    original = torch.as_tensor(image.meta[MetaKeys.ORIGINAL_AFFINE], dtype=torch.float64)
-    change = torch.linalg.solve(torch.as_tensor(image.affine, dtype=torch.float64), original)
-    moved = (source @ change.T)[..., [1, 0]].float()
+    original = torch.as_tensor(image.meta[MetaKeys.ORIGINAL_AFFINE])
+    moved = between_grids(points, original, image.affine)[..., [1, 0]].float()
     last = torch.tensor([image.shape[-1], image.shape[-2]]) - 1.0
     seen = ((moved >= -0.5) & (moved <= last + 0.5)).all(-1)
     corner = labels >= TOP_LEFT

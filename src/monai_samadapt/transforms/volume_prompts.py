@@ -10,7 +10,7 @@ from torch import Tensor
 from monai_samadapt.labels import LabelSpec
 from monai_samadapt.prompts import PADDING, PromptMode, draw_prompts
 from monai_samadapt.transforms.by_slice import by_slice
-from monai_samadapt.transforms.grid import RAS_PAIRS, UPRIGHT
+from monai_samadapt.transforms.grid import RAS_PAIRS, UPRIGHT, between_grids
 
 
 def draw_in_volume(
@@ -37,7 +37,9 @@ def draw_in_volume(
         place, label = draw_prompts(masks[None, ..., number], mode, part, generator)
         points.append(torch.cat([place[0], torch.full_like(place[0, ..., :1], number)], -1))
         labels.append(label[0])
-    return _to_source(torch.cat(points, 1), upright.affine, target.affine), torch.cat(labels, 1)
+    rows_first = torch.cat(points, 1)[..., [1, 0, 2]]
+    voxels = between_grids(rows_first, upright.affine, target.affine).round().float()  # whole numbers but for rounding
+    return voxels, torch.cat(labels, 1)
 
 
 def stand_upright(array: MetaTensor) -> MetaTensor:
@@ -45,13 +47,6 @@ def stand_upright(array: MetaTensor) -> MetaTensor:
     turned = Orientation(UPRIGHT, labels=RAS_PAIRS)(array)
     assert isinstance(turned, MetaTensor)
     return turned
-
-
-def _to_source(points: Tensor, upright: Tensor, source: Tensor) -> Tensor:
-    """Map (column, row, slice) (K, N, 3) of the upright volume to voxels of the source, which are whole numbers."""
-    change = torch.linalg.solve(source.double(), upright.double())
-    voxels = points[..., [1, 0, 2]].double() @ change[:3, :3].T + change[:3, 3]
-    return voxels.round().float()
 
 
 def to_slices(points: Tensor, labels: Tensor, image: MetaTensor) -> tuple[Tensor, Tensor]:
