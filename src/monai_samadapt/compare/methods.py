@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from monai_samadapt import networks
 from monai_samadapt.bundle_folders import find_bundle
 from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.networks import SegmentationNetwork
 
 COMMON = ("image_size", "labels", "overlapping", "seed")
 OF_BASE = ("variant", *COMMON, "checkpoint", "activation_checkpointing")
@@ -22,42 +24,38 @@ class Method:
     """How a method is run.
 
     Attributes:
-        bundle: its bundle, whose loss, optimiser and prompts in training it has.
+        network: its network.
+        bundle: the bundle whose configurations run it, with their loss, optimiser and prompts in training.
         ids: nano base and peak learning rate, unless the user says otherwise.
-        network: class in place of the bundle's network, and the ids it takes.
-        prompted: whether its network takes prompts.
+        takes: the ids that its network takes, where it replaces the bundle's own.
     """
 
+    network: type[SegmentationNetwork]
     bundle: str
     ids: Mapping[str, Any]
-    network: tuple[str, tuple[str, ...]] | None = field(default=None)
-    prompted: bool = True
+    takes: tuple[str, ...] = ()
 
     def overrides(self) -> dict[str, Any]:
         """What replaces the bundle's ``network_def``, if anything."""
-        if self.network is None:
+        if not self.takes:
             return {}
-        name, ids = self.network
-        definition = {"_target_": f"monai_samadapt.networks.{name}", **{key: f"@{key}" for key in ids}}
-        if "checkpoint" in ids:
+        target = f"{networks.__name__}.{self.network.__name__}"
+        definition = {"_target_": target, **{key: f"@{key}" for key in self.takes}}
+        if "checkpoint" in self.takes:
             definition["compile_blocks"] = "@compile"
         return {"network_def": definition}
 
 
 SAM = {"variant": "vit_nano", "checkpoint": "sam_vit_nano"}
 SAM2 = {"variant": "hiera_nano", "checkpoint": "sam2.1_hiera_nano"}
+NONE = {"variant": "vit_nano", "checkpoint": "random"}
 METHODS = {
-    "s_sam": Method("s_sam", {**SAM, "learning_rate": 3e-3}),
-    "balr_sam": Method("balr_sam", {**SAM, "learning_rate": 1e-3}, prompted=False),
-    "sam2_lora": Method("sam2_lora", {**SAM2, "learning_rate": 1e-3}),
-    "unet": Method(
-        "s_sam",
-        {"variant": "vit_nano", "checkpoint": "random", "learning_rate": 3e-3},
-        ("PlainUNet", COMMON),
-        prompted=False,
-    ),
-    "full_sam": Method("s_sam", {**SAM, "learning_rate": 5e-4}, ("FullSam", OF_BASE)),
-    "full_sam2": Method("sam2_lora", {**SAM2, "learning_rate": 5e-4}, ("FullSam2", (*OF_BASE, "sam2_version"))),
+    "s_sam": Method(networks.SSam, "s_sam", {**SAM, "learning_rate": 3e-3}),
+    "balr_sam": Method(networks.BALRSam, "balr_sam", {**SAM, "learning_rate": 1e-3}),
+    "sam2_lora": Method(networks.Sam2LoRA, "sam2_lora", {**SAM2, "learning_rate": 1e-3}),
+    "unet": Method(networks.PlainUNet, "s_sam", {**NONE, "learning_rate": 3e-3}, COMMON),
+    "full_sam": Method(networks.FullSam, "s_sam", {**SAM, "learning_rate": 5e-4}, OF_BASE),
+    "full_sam2": Method(networks.FullSam2, "sam2_lora", {**SAM2, "learning_rate": 5e-4}, (*OF_BASE, "sam2_version")),
 }
 
 

@@ -91,7 +91,7 @@ class Study:
         kind = find_method(method, ids)
         labels = _labels(fold.split, data.overlay, kind.bundle)
         chosen = {**labels, **kind.ids, **self._chosen(ids, data), "seed": self.seed}
-        if not kind.prompted and "prompt_modes" not in ids:
+        if not kind.network.takes_prompts() and "prompt_modes" not in ids:
             chosen.pop("prompt_modes", None)
         return chosen
 
