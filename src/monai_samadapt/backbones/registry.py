@@ -17,8 +17,8 @@ SAM21_URL = "https://dl.fbaipublicfiles.com/segment_anything_2/092824/"
 LICENCE = "Apache-2.0"
 WEIGHTS_FOLDER = Path(str(resources.files("monai_samadapt"))) / "weights"
 NANO_SHA256: dict[str, str | None] = {
-    "sam_vit_nano": "f0a4d3def41b6bb25bec28d7157175b28677af677839ce73bfabf1d93994f5e6",
-    "sam2.1_hiera_nano": "ab090924f98da4470fb4e241b043051231fb71bad835b690a17d4bdf1da712cd",
+    "sam_vit_nano": "d4c00433c17148c164a6d1c72d09d089c2cc6aee94b0ec38ac66773b68485636",
+    "sam2.1_hiera_nano": "036cddb08446db2cf28b179bb9204eaa5d4f474bd3309947959632347223639d",
 }
 
 
