@@ -41,7 +41,7 @@ class Task:
 
 
 TASKS = {
-    "s_sam": Task("ct", "ct", "vit_nano", 40, 3e-3, tuple(CT_LABELS)),
+    "s_sam": Task("ct", "ct", "vit_nano", 40, 2e-2, tuple(CT_LABELS)),
     "sam2_lora": Task("fundus", "fundus_disc_cup", "hiera_nano", 40, 1e-3),
     "balr_sam": Task("ct", "ct", "vit_nano", 40, 1e-3, tuple(CT_LABELS)),
 }
