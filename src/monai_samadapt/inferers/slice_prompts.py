@@ -54,9 +54,8 @@ def decode_slices(network: SegmentationNetwork, features: Any, asked: Tensor, pr
         Logits (n, C, S, S), `NOWHERE` for a label that is asked for on other slices only.
     """
     points, labels = prompts["points"], prompts["point_labels"]
-    channels, size = network.label_spec.num_channels, network.image_size
-    blank = points.new_zeros(len(points), channels, size, size)
-    logits = blank if asked.all() else network.decode(features)
+    shape = (len(points), network.label_spec.num_channels, network.image_size, network.image_size)
+    logits = points.new_zeros(shape) if asked.all() else network.decode(features)
     for label in asked.nonzero().flatten().tolist():
         channel = logits[:, label + int(network.label_spec.exclusive)]
         channel.fill_(NOWHERE)

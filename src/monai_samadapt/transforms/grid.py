@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from monai.data import MetaTensor
 from monai.utils.enums import MetaKeys, SpaceKeys
 from numpy.typing import NDArray
@@ -47,15 +46,14 @@ def between_grids(voxels: Tensor, source: Tensor, target: Tensor) -> Tensor:
     """Voxels of one grid in those of another, :math:`A'^{-1} A v`, as float64.
 
     Args:
-        voxels: (…, 3); a missing third coordinate, (…, 2), is 0.
+        voxels: (…, 3).
         source, target: the affines A and A' (4, 4) from voxels to millimetres.
 
     Returns:
         (…, 3).
     """
     change = torch.linalg.solve(target.double(), source.double())
-    places = F.pad(voxels.double(), (0, 3 - voxels.shape[-1]))
-    return places @ change[:3, :3].T + change[:3, 3]
+    return voxels.double() @ change[:3, :3].T + change[:3, 3]
 
 
 def check_affine(affine: Affine, key: str, file: str) -> None:

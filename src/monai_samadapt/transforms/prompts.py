@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
-from monai.utils.enums import MetaKeys
 from torch import Tensor
 
 from monai_samadapt.labels import LabelSpec
 from monai_samadapt.prompts import MODES, PADDING, TOP_LEFT, draw_prompts
-from monai_samadapt.transforms.grid import between_grids, file_of
+from monai_samadapt.transforms.by_slice import to_input
+from monai_samadapt.transforms.grid import file_of
 from monai_samadapt.transforms.prompt_file import parse_prompts, require_prompts, source_size
 from monai_samadapt.transforms.volume_prompts import draw_in_volume, to_slices
 
@@ -119,8 +119,7 @@ def to_network(points: Tensor, labels: Tensor, image: MetaTensor) -> tuple[Tenso
     ``(row, column) = A'^-1 A (x, y)``. A point outside ``image`` becomes padding, a corner of a box is moved to its
     border.
     """
-    original = torch.as_tensor(image.meta[MetaKeys.ORIGINAL_AFFINE])
-    moved = between_grids(points, original, image.affine)[..., [1, 0]].float()
+    moved = to_input(points.reshape(-1, 2).tolist(), image)[:, :2].view_as(points)
     last = torch.tensor([image.shape[-1], image.shape[-2]]) - 1.0
     seen = ((moved >= -0.5) & (moved <= last + 0.5)).all(-1)
     corner = labels >= TOP_LEFT
