@@ -33,12 +33,13 @@ def _rescale(source: Path, target: Path, gain: int, offset: int) -> None:
 def test_train_evaluate_infer_whatever_the_gain(
     bundle: Any, mri_data: Path, ct_training: dict[str, Any], tmp_path: Path
 ) -> None:
-    run, ids = tmp_path / "run", {**ct_training, "dataset_dir": str(mri_data)}
+    learning = {"checkpoint": "sam_vit_nano", "learning_rate": 2e-2, "max_epochs": 10, "val_interval": 5}
+    run, ids = tmp_path / "run", {**ct_training, **learning, "dataset_dir": str(mri_data)}
     bundle.run("train+mri", output_dir=str(run), **ids)
     shared = {"labels": ids["labels"], "model_file": str(run / "model.pt")}
     bundle.run("train+evaluate+mri", output_dir=str(run), dataset_dir=str(mri_data), **shared)
     summary = json.loads((run / "evaluation" / "summary.json").read_text(encoding="utf-8"))
-    assert summary["overall"]["metrics"]["dice"]["mean"] > 0.005
+    assert summary["labels"]["Liver"]["metrics"]["dice"]["mean"] > 0.4
     assert json.loads((run / "adapter.json").read_text(encoding="utf-8"))["preprocessing"]["modality"] == "mri"
     maps = []
     (test,) = json.loads((mri_data / "datalist.json").read_text(encoding="utf-8"))["test"]
