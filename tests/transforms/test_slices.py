@@ -6,6 +6,7 @@ import torch
 from monai.data import CacheDataset, DataLoader, Dataset
 
 from monai_samadapt.transforms import DataSpec, RandSlicesd
+from monai_samadapt.transforms.slices import slices_of_labels
 
 
 def spec(**changes: object) -> DataSpec:
@@ -34,16 +35,36 @@ def slice_of(sample: dict) -> np.ndarray:
 def test_half_of_the_slices_hold_a_label_and_repeat_only_when_needed():
     draw = RandSlicesd(8, neighbours=False).set_random_state(0).draw
     few, many, everything = np.array([7, 8]), np.arange(10, 30), np.arange(40)
-    counts = np.bincount(np.concatenate([draw(few, 40) for _ in range(500)]), minlength=40)
+    counts = np.bincount(np.concatenate([draw([few], 40) for _ in range(500)]), minlength=40)
     assert counts[[7, 8]].sum() / 4000 == pytest.approx(0.5 + 0.5 * 2 / 40, abs=0.02)
     assert counts[np.setdiff1d(everything, few)].min() > 20
     for _ in range(20):
-        drawn = draw(many, 40)
+        drawn = draw([many], 40)
         assert np.isin(drawn[:4], many).all() and len(set(drawn[:4])) == 4 and len(set(drawn[4:])) == 4
-    assert len(draw(np.array([], int), 40)) == 8 and len(draw(few[:1], 1)) == 8
+    assert len(draw([], 40)) == 8 and len(draw([few[:1]], 1)) == 8
     single = RandSlicesd(1, neighbours=False).set_random_state(0).draw
-    share = np.mean([single(few, 40)[0] in few for _ in range(1000)])
+    share = np.mean([single([few], 40)[0] in few for _ in range(1000)])
     assert share == pytest.approx(0.5 + 0.5 * 2 / 40, abs=0.04)
+
+
+def test_a_label_of_few_slices_is_drawn_as_often_as_the_others():
+    held = [np.arange(5, 35), np.arange(20, 22)]  # a lesion on two of thirty slices of a liver
+    for seed in range(50):
+        drawn = RandSlicesd(8, neighbours=False).set_random_state(seed).draw(held, 40)[:4]
+        assert len(set(drawn)) == 4 and np.isin(drawn, held[0]).all()
+        assert {20, 21} <= set(drawn)  # two turns each; drawn like the other slices, .27 of four
+    one = RandSlicesd(2, neighbours=False).set_random_state(0).draw
+    assert np.mean([one(held, 40)[0] in held[1] for _ in range(1000)]) == pytest.approx(0.5 + 0.5 * 2 / 30, abs=0.04)
+
+
+@pytest.mark.parametrize("overlapping", [False, True])
+def test_slices_are_listed_by_label(overlapping):
+    label = torch.zeros(1, 4, 4, 5, dtype=torch.uint8)
+    label[0, 0, 0, 1:4], label[0, 2, 2, 3] = 1, 3
+    if overlapping:
+        label = torch.cat([label == value for value in (1, 2, 3)]).to(torch.uint8)
+    assert [slices.tolist() for slices in slices_of_labels(label)] == [[1, 2, 3], [3]]
+    assert slices_of_labels(label * 0) == []
 
 
 @pytest.mark.parametrize("neighbours", [False, True])
