@@ -24,10 +24,10 @@ BASES = {
 }
 # mean IoU by box: 94, 94 and 124 objects withheld from training; then real objects, never trained on
 HELD_OUT = {
-    "sam_vit_nano": {"star": 0.738, "crescent": 0.695, "gland_ring": 0.828},
-    "sam2.1_hiera_nano": {"star": 0.769, "crescent": 0.683, "gland_ring": 0.832},
+    "sam_vit_nano": {"star": 0.746, "crescent": 0.706, "gland_ring": 0.830},
+    "sam2.1_hiera_nano": {"star": 0.772, "crescent": 0.691, "gland_ring": 0.828},
 }
-REAL = {"sam_vit_nano": (0.813, 0.832, 0.705, 0.854), "sam2.1_hiera_nano": (0.822, 0.841, 0.650, 0.846)}
+REAL = {"sam_vit_nano": (0.815, 0.837, 0.706, 0.858), "sam2.1_hiera_nano": (0.821, 0.845, 0.645, 0.860)}
 
 
 @pytest.mark.parametrize("name", BASES)
@@ -38,7 +38,8 @@ def test_the_embedded_weights_are_the_registered_ones(name: str) -> None:
     assert entry.licence == "Apache-2.0"
     with safe_open(path, "pt") as file:
         metadata = file.metadata()
-    assert metadata["licence"] == "Apache-2.0" and json.loads(metadata["recipe"])["variant"] == variant
+    assert metadata["licence"] == "Apache-2.0"
+    assert [recipe["variant"] for recipe in json.loads(metadata["recipe"])] == [variant, variant]  # a mean of two runs
 
 
 @pytest.mark.parametrize("name", BASES)

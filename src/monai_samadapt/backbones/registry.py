@@ -17,8 +17,8 @@ SAM21_URL = "https://dl.fbaipublicfiles.com/segment_anything_2/092824/"
 LICENCE = "Apache-2.0"
 WEIGHTS_FOLDER = Path(str(resources.files("monai_samadapt"))) / "weights"
 NANO_SHA256: dict[str, str | None] = {
-    "sam_vit_nano": "d4c00433c17148c164a6d1c72d09d089c2cc6aee94b0ec38ac66773b68485636",
-    "sam2.1_hiera_nano": "036cddb08446db2cf28b179bb9204eaa5d4f474bd3309947959632347223639d",
+    "sam_vit_nano": "6542446561b4f34d3a52f8e7091508228b20864b9e650f8f234e7d8f0ab8fec7",
+    "sam2.1_hiera_nano": "98d66bef73acf35c0b67ce489ae40e257b4f50af2178f6d832cf10e93507e5e7",
 }
 
 
