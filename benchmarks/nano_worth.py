@@ -3,7 +3,8 @@
     python benchmarks/nano_worth.py TASK DATA OUTPUT [--epochs 15] [--batch_size 4] [--seeds 3]
 
 A task of ``real_tasks.py`` on its own split, at 128 px; a comparison (``samadapt compare``) for each seed in
-OUTPUT/SEED, with full fine-tuning of the nano SAM and a U-Net beside them. A method has the same rate from both starts.
+OUTPUT/SEED, with full fine-tuning of the nano SAM and a U-Net beside them, each at the rate of the comparison. A method
+has the same rate from both starts.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from real_samples import list_set
 from monai_samadapt.cli import main as samadapt
 from monai_samadapt.compare import comparison_report
 
-RATES = {"s_sam": 3e-3, "sam2_lora": 1e-3, "balr_sam": 1e-3}
+METHODS = ("s_sam", "sam2_lora", "balr_sam")
 
 
 def columns() -> dict[str, dict[str, Any]]:
     """Name of a column → its ids."""
-    nano = {name: {"learning_rate": rate} for name, rate in RATES.items()}
-    random = {f"{name}_random": {"method": name, "checkpoint": "random", **ids} for name, ids in nano.items()}
-    return nano | random | {"full_sam": {"learning_rate": 3e-4}, "unet": {"learning_rate": 3e-3}}
+    nano: dict[str, dict[str, Any]] = {name: {} for name in METHODS}
+    random = {f"{name}_random": {"method": name, "checkpoint": "random"} for name in METHODS}
+    return nano | random | {"full_sam": {}, "unet": {}}
 
 
 def dice(folder: Path) -> dict[str, float]:

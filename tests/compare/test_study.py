@@ -35,7 +35,7 @@ def test_methods_own_ids_come_last() -> None:
     ids = study.cell_ids("s_sam", fold())
     expected = {"learning_rate": 1, "max_epochs": 7, "batch_size": 2, "seed": 4, "labels": ["X"], "variant": "vit_nano"}
     assert {key: ids[key] for key in expected} == expected
-    assert study.cell_ids("unet", fold())["learning_rate"] == 3e-3
+    assert study.cell_ids("unet", fold())["learning_rate"] == 1e-2
 
 
 def test_labels_are_the_datalist_s_unless_given_or_in_the_overlay(tmp_path: Path) -> None:

@@ -50,10 +50,10 @@ SAM = {"variant": "vit_nano", "checkpoint": "sam_vit_nano"}
 SAM2 = {"variant": "hiera_nano", "checkpoint": "sam2.1_hiera_nano"}
 NONE = {"variant": "vit_nano", "checkpoint": "random"}
 METHODS = {
-    "s_sam": Method(networks.SSam, "s_sam", {**SAM, "learning_rate": 3e-3}),
+    "s_sam": Method(networks.SSam, "s_sam", {**SAM, "learning_rate": 2e-2}),
     "balr_sam": Method(networks.BALRSam, "balr_sam", {**SAM, "learning_rate": 1e-3}),
     "sam2_lora": Method(networks.Sam2LoRA, "sam2_lora", {**SAM2, "learning_rate": 1e-3}),
-    "unet": Method(networks.PlainUNet, "s_sam", {**NONE, "learning_rate": 3e-3}, COMMON),
+    "unet": Method(networks.PlainUNet, "s_sam", {**NONE, "learning_rate": 1e-2}, COMMON),
     "full_sam": Method(networks.FullSam, "s_sam", {**SAM, "learning_rate": 5e-4}, OF_BASE),
     "full_sam2": Method(networks.FullSam2, "sam2_lora", {**SAM2, "learning_rate": 5e-4}, (*OF_BASE, "sam2_version")),
 }
