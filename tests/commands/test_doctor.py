@@ -62,6 +62,27 @@ def test_slices_of_volumes_and_overlays_count(capsys: pytest.CaptureFixture[str]
     assert low[0] == "vit_nano at 64 px, 1 images a step, float32, checkpointing on"
 
 
+def test_advice_for_volumes_fits_when_followed(capsys: pytest.CaptureFixture[str]) -> None:
+    found = re.fullmatch(
+        NEEDS, doctor(capsys, *SMALL, "--overlay", "ct", "--image_size", "256", "--memory_gib", "9")[1]
+    )
+    assert found is not None
+    wanted = ["--overlay", "ct", "--image_size", "256", "--memory_gib", str(float(found[1]) / 3)]
+    advice = doctor(capsys, *SMALL, *wanted)[2]
+    said = re.match(r"set (activation_checkpointing true), (batch_size \d), accumulation_steps \d, (\S+ \d) ", advice)
+    assert said is not None, advice
+    changed = [word for part in said.groups() for word in f"--{part}".split()]
+    lines = doctor(capsys, *SMALL, *wanted, *changed)
+    assert f", {said[2].split()[1]} images a step" in lines[0] and lines[2] == "fits"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_planning_for_another_machine_needs_its_memory(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", *SMALL, "--device", "cuda"]) == 1
+    assert capsys.readouterr().err.startswith("device='cuda': no CUDA device here; give --memory_gib")
+    assert doctor(capsys, *SMALL, "--device", "cuda", "--memory_gib", "16")[2] == "fits"
+
+
 def test_unknown_overlay_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--bundle", "s_sam", "--overlay", "pet"]) == 1
     assert capsys.readouterr().err.startswith("overlay='pet': no such configuration; see ")

@@ -47,7 +47,7 @@ def test_list_has_every_set_and_its_licence(capsys: pytest.CaptureFixture[str]) 
 
 def test_printed_commands_train_each_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     papila(tmp_path / "download")
-    output = tmp_path / "prepared"
+    output = tmp_path / "prepared by me"
     assert main(["prepare", "papila", str(tmp_path / "download"), "--output", str(output)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "PAPILA: optic disc and cup"

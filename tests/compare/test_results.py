@@ -95,6 +95,16 @@ def test_subjects_with_two_images_count_once(finished: Finished) -> None:
     assert (test.n, test.difference) == (1, pytest.approx(0.1))
 
 
+def test_an_empty_case_does_not_take_its_subject_out_of_the_tests(finished: Finished) -> None:
+    cells = [
+        finished(name, {"s0": {"Disc": value}, "s1": {"Disc": math.nan}}) for name, value in (("a", 0.5), ("b", 0.3))
+    ]
+    for cell in cells:
+        cell.fold.split.test[1]["subject"] = "s0"
+    first, second = make_entries(cells, read_rows(cells), 0)
+    assert (first.by_subject("dice"), second.by_subject("dice")) == ({"s0": 0.5}, {"s0": 0.3})
+
+
 def test_written_files(cells: list[Cell], study: Study, tmp_path: Path) -> None:
     unfinished = Cell("unet", cells[3].fold, tmp_path / "none", cells[3].bundle, "image2d", {}, {})
     cells = [*cells[:3], unfinished]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ from monai_samadapt.cli import parser
 from monai_samadapt.commands.compare import data_sets, make_study, set_name
 from monai_samadapt.commands.values import value_of
 from monai_samadapt.compare import DataSet, Study, read_study
+from monai_samadapt.compare.cell import RECORD, make_cells
 from monai_samadapt.compare.methods import METHODS, find_method, known_ids
 from monai_samadapt.datasets import Split
 from monai_samadapt.datasets.folds import Fold
+from monai_samadapt.engines.checkpoint import CHECKPOINT
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.networks import METHODS as NETWORKS
+from monai_samadapt.reports.jsonfile import write_json
 
 SETS = {"a": DataSet("/a", ids={"labels": ["X"], "max_epochs": 7})}
 
@@ -81,6 +85,35 @@ def test_options_come_on_top_of_a_file(tmp_path: Path) -> None:
     assert study.sets == {"polyps": DataSet(str(tmp_path / "p"), ids={"labels": ["Polyp"]})}
     assert (study.folds, study.seed) == (2, 9)
     assert (study.ids, study.methods) == ({"max_epochs": 3, "image_size": 128}, {"s_sam": {"learning_rate": 0.1}})
+
+
+def test_an_overlay_comes_on_top_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "study.json"
+    path.write_text(
+        json.dumps({"sets": {"a": {"dataset_dir": "p", "ids": {"labels": ["X"]}}}, "methods": {"unet": {}}})
+    )
+    for words, overlay in (([], "image2d"), (["--overlay", "mri"], "mri")):
+        found = make_study(options("--study", str(path), *words)).sets
+        assert found == {"a": DataSet(str(tmp_path / "p"), overlay=overlay, ids={"labels": ["X"]})}
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_a_begun_cell_goes_on_with_its_settings_only(tmp_path: Path, trained: bool) -> None:
+    study = Study({"a": DataSet("/a", overlay="ct")}, {"unet": {}}, ids={"max_epochs": 12, "labels": ["X"]})
+    (cell,) = make_cells(study, [fold()], tmp_path, {})
+    write_json({"ids": cell.ids, "overlay": cell.overlay} | ({"training": {}} if trained else {}), cell.folder / RECORD)
+    (cell.folder / CHECKPOINT).touch()
+    make_cells(study, [fold()], tmp_path, {})
+    for changed, message in (
+        ({"ids": {"labels": ["X"]}}, r"max_epochs=None: .* was run with 12"),
+        ({"ids": {**study.ids, "learning_rate": 1}}, r"learning_rate=1: .* was run with 0\.01"),
+        ({"sets": {"a": DataSet("/a", overlay="mri")}}, r"overlay='mri': .* was run with 'ct'"),
+    ):
+        with pytest.raises(SamAdaptError, match=message):
+            make_cells(replace(study, **changed), [fold()], tmp_path, {})
+    if not trained:  # one that failed before its first epoch may be tried with other settings
+        (cell.folder / CHECKPOINT).unlink()
+        make_cells(replace(study, ids={"labels": ["X"]}), [fold()], tmp_path, {})
 
 
 def test_data_sets_of_the_command_line(tmp_path: Path) -> None:

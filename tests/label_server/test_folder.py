@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
 from pathlib import Path
+from subprocess import CalledProcessError
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from monai_samadapt.commands import serve
 from monai_samadapt.commands.bundles import find_bundle
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.label_server.folder import Served, prepare_app
+from monai_samadapt.label_server.tasks import SamAdaptTraining
 from monai_samadapt.label_server.weights import check_weights
 from monai_samadapt.packing import pack_base
 
@@ -96,7 +100,14 @@ def test_weights_of_another_network_are_refused_by_name(
         check_weights(other)
 
 
-def test_the_base_of_a_bundle_is_packed_once(tmp_path: Path, started: list[Any]) -> None:
+def test_a_training_on_several_devices_that_fails_is_a_failure() -> None:
+    with pytest.raises(CalledProcessError, match="status 3"):
+        SamAdaptTraining._run_command(None, [sys.executable, "-c", "raise SystemExit(3)"], os.environ)  # type: ignore[arg-type]
+
+
+def test_the_base_of_a_bundle_is_packed_once(
+    tmp_path: Path, started: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     words = [
         "serve",
         "--bundle",
@@ -114,6 +125,12 @@ def test_the_base_of_a_bundle_is_packed_once(tmp_path: Path, started: list[Any])
     stamp = base.stat().st_mtime_ns
     assert main(words) == 0 and base.stat().st_mtime_ns == stamp
     assert sorted(path.name for path in (tmp_path / "app/model").iterdir()) == ["s_sam_ct", "s_sam_ct_deepgrow"]
+    assert main([*words, *settings, "--set", "labels=['Liver']"]) == 0
+    assert main([*words, *settings, "--set", "labels=['Kidney']"]) == 1
+    assert "was packed with" in capsys.readouterr().err and base.stat().st_mtime_ns == stamp
+    packed = ["serve", "--bundle", str(base.parents[1]), *words[5:]]
+    assert main([*packed, "--overlay", "ct"]) == 1 and main([*packed, "--set", "variant=vit_b"]) == 1
+    assert capsys.readouterr().err.count("is for an untrained base") == 2
     assert main(["serve", "--bundle", "none", "--studies", str(tmp_path)]) == 1
     assert main(["serve", "--bundle", str(tmp_path), "--studies", str(tmp_path / "none")]) == 1
-    assert len(started) == 2
+    assert len(started) == 3

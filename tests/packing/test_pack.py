@@ -14,6 +14,7 @@ import pytest
 import torch
 from monai.bundle import ConfigWorkflow, run, verify_net_in_out
 
+from monai_samadapt.cli import main
 from monai_samadapt.commands.bundles import find_bundle
 from monai_samadapt.commands.pack import parse_settings, source_of
 from monai_samadapt.datasets.procedural import write_demo_dataset
@@ -183,6 +184,7 @@ def test_what_cannot_be_packed_is_refused(packed: Path, tmp_path: Path) -> None:
         pack_run(tmp_path, source, tmp_path / "new")
     with pytest.raises(SamAdaptError, match="image_size=128: is decided by the run"):
         pack_run(packed / "models", source, tmp_path / "new", {"image_size": 128})
+    assert main(["pack", str(packed / "models"), "--overlay", "mri", "--to", str(tmp_path / "new")]) == 1
     with pytest.raises(SamAdaptError, match="epochs=3: is no id of this bundle; give one of"):
         pack_base(source, ["ct"], tmp_path / "new", {"epochs": 3})
     with pytest.raises(SamAdaptError, match="overlay='pet': is none of s_sam; give one of"):

@@ -25,7 +25,7 @@ def test_the_versions_of_the_installed_packages():
 
 
 def test_the_manifest_of_a_run(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["samadapt", "demo", "--name", "two words"])
+    monkeypatch.setattr(sys, "argv", ["samadapt", "demo", "--name", "two words", "--uri", "http://me:secret@host"])
     config = tmp_path / "train.json"
     config.write_text('{"rank": 4}')
     plain = tmp_path / "logging.conf"
@@ -45,7 +45,7 @@ def test_the_manifest_of_a_run(tmp_path: Path, monkeypatch):
         base_weights_sha256="ab",
     )
     found = json.loads((tmp_path / "manifest.json").read_text())
-    assert found["command"] == "samadapt demo --name 'two words'"
+    assert found["command"] == "samadapt demo --name 'two words' --uri http://host"
     assert 60 <= found["seconds"] < 120
     assert found["started"] == started.isoformat(timespec="seconds")
     assert found["device"]["type"] == "cpu"
@@ -63,11 +63,14 @@ def test_the_manifest_of_a_run(tmp_path: Path, monkeypatch):
 
 
 def test_the_configurations_are_those_of_the_command_line(tmp_path: Path, monkeypatch):
-    first, second = tmp_path / "train.json", tmp_path / "ct.json"
+    folder = tmp_path / "John Smith, 1"
+    folder.mkdir()
+    first, second = folder / "train.json", folder / "ct.json"
     first.write_text("{}")
     second.write_text("{}")
     files = f"['{first}','{second}']"
     assert config_files(["run", "--config_file", files, "--seed", "1"]) == [str(first), str(second)]
+    assert config_files(["run", f"--config_file={files}", "--seed=1"]) == [str(first), str(second)]
     assert config_files(["run", "--config_file", str(first)]) == [str(first)]
     assert config_files(["run", "--config_file", "missing.json"]) == []
 

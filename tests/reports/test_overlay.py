@@ -13,7 +13,9 @@ from PIL import Image
 from monai_samadapt.labels import LabelSpec
 from monai_samadapt.reports import save_overlay, volume_overlay
 from monai_samadapt.reports.drawing import COLOURS, EXTRA, FILL, MISSED, WRONG_LABEL
+from monai_samadapt.reports.extremes import display_window
 from monai_samadapt.reports.overlay import choose_slices, displayed, label_masks
+from monai_samadapt.transforms import DataSpec
 
 ORGANS = LabelSpec.parse(["Liver", "Tumor"])
 
@@ -125,3 +127,11 @@ def test_threads_draw_at_once(tmp_path: Path):
         job.join()
     pictures = [(tmp_path / f"{index}.png").read_bytes() for index in range(3)]
     assert pictures[0] == pictures[1] == pictures[2]
+
+
+def test_volumes_without_a_unit_are_shown_from_percentile_to_percentile() -> None:
+    image = np.linspace(0, 4000, 1001, dtype=np.float32).reshape(1, 7, 11, 13)
+    spec = {"labels": ["A"], "image_size": 64}
+    assert display_window(image, DataSpec("mri", **spec)) == pytest.approx((20, 3980))
+    assert display_window(image, DataSpec("ct", window=(-100, 200), **spec)) == (-100, 200)
+    assert display_window(image, DataSpec("image2d", **spec)) == (0, 255)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from monai_samadapt.passwords import without_password
 from monai_samadapt.tracking.location import (
     artefact_location,
     database_path,
     find_uri,
     read_record,
-    without_password,
     write_record,
 )
 
@@ -53,6 +53,12 @@ def test_record_has_no_password_and_lets_the_default_move(tmp_path: Path) -> Non
 def test_broken_record_counts_as_none(tmp_path: Path, content: str) -> None:
     (tmp_path / "mlflow_run.json").write_text(content)
     assert read_record(tmp_path) == {}
+
+
+def test_passwords_are_left_out() -> None:
+    assert without_password("postgresql://me:p@ss!w@host:5/db") == "postgresql://host:5/db"
+    words = "run --tracking_uri 'https://me:secret@host' --dataset_dir /data/a@b --mail me@host"
+    assert without_password(words) == words.replace("me:secret@", "")
 
 
 def test_uri_without_password_is_left_as_it_is() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def register(commands: Any) -> None:
     )
     parser.add_argument("--datalist", action="append", default=[], help="datalist of a data set; repeat it for several")
     parser.add_argument(
-        "--overlay", default="image2d", help="ct, mri, image2d, fundus_vessel, fundus_disc, …, or a JSON file"
+        "--overlay", help="ct, mri, image2d (the default), fundus_vessel, fundus_disc, …, or a JSON file"
     )
     parser.add_argument(
         "--methods", nargs="+", help=f"columns, by default {' '.join(METHODS)}; also full_sam full_sam2"
@@ -65,7 +66,10 @@ def make_study(options: argparse.Namespace) -> Any:
     from monai_samadapt.compare.study import Study
 
     base = read_study(options.study) if options.study else None
-    sets = data_sets(options.dataset_dir, options.datalist, options.overlay) or (base.sets if base else {})
+    sets = data_sets(options.dataset_dir, options.datalist, options.overlay or "image2d")
+    if base and not sets:
+        own_overlay: dict[str, Any] = {"overlay": overlay_path(options.overlay)} if options.overlay else {}
+        sets = {name: replace(data, **own_overlay) for name, data in base.sets.items()}
     methods = dict.fromkeys(options.methods or (base.methods if base else ()) or METHODS)
     own: dict[str, dict[str, Any]] = {name: dict(base.methods.get(name, {})) if base else {} for name in methods}
     ids = {
@@ -83,6 +87,11 @@ def make_study(options: argparse.Namespace) -> Any:
     return Study(sets, own, mode, folds, seed, ids)
 
 
+def overlay_path(overlay: str) -> str:
+    """A name as it is, a file by its full path."""
+    return str(Path(overlay).resolve()) if overlay.endswith(".json") else overlay
+
+
 def data_sets(folders: Sequence[str], datalists: Sequence[str], overlay: str) -> dict[str, Any]:
     """Data sets by name: the datalist's own, or where that says nothing its folder's.
 
@@ -96,7 +105,7 @@ def data_sets(folders: Sequence[str], datalists: Sequence[str], overlay: str) ->
         raise SamAdaptError("datalist", list(datalists), problem, "give one for each, or one folder for all")
     lists: list[str | None] = [*datalists] or [None] * len(folders)
     roots = [*folders] if len(folders) == len(lists) else [*folders] * len(lists)
-    overlay = str(Path(overlay).resolve()) if overlay.endswith(".json") else overlay
+    overlay = overlay_path(overlay)
     found: dict[str, Any] = {}
     for index, datalist in enumerate(lists):
         root = roots[index] if roots else str(Path(str(datalist)).resolve().parent)

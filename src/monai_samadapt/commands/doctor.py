@@ -39,11 +39,15 @@ def run(options: argparse.Namespace) -> None:
 
 def predict(options: argparse.Namespace) -> str:
     """The memory of a training step of a bundle with some ids, and what to change where it does not fit."""
+    import torch
+
     from monai_samadapt.engines.memory import GIB, BundleStep
     from monai_samadapt.engines.memory_advice import advice, budget_bytes
 
     config = read_configs(options)
     bundle = BundleStep(config)
+    if not options.memory_gib and bundle.device.startswith("cuda") and not torch.cuda.is_available():
+        raise SamAdaptError("device", bundle.device, "no CUDA device here", "give --memory_gib, the memory of the card")
     images, checkpointing, model = bundle.images, bundle.checkpointing, bundle.model
     step, total = model.traced(images, checkpointing), model.total(images, checkpointing)
     budget = int(options.memory_gib * GIB) if options.memory_gib else budget_bytes(bundle.device)

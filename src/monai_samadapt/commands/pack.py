@@ -51,6 +51,9 @@ def run(options: argparse.Namespace) -> None:
         target = options.to
         spec = pack_base(find_bundle(options.bundle), options.overlay, target, ids)
     else:
+        if options.overlay:
+            remedy = "leave it out: a run has its own"
+            raise SamAdaptError("overlay", options.overlay[0], "is for an untrained base", remedy)
         target = options.to or default_target(options.output_dir)
         spec = pack_run(options.output_dir, source_of(options.output_dir), target, ids, options.with_report)
     print(f"wrote {target}: {', '.join(spec.label_spec.names)}; serve it by samadapt serve --bundle {target}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +87,9 @@ def description(entry: PublicSet, prepared: Prepared, output_dir: str) -> str:
 def training_commands(prepared: Prepared, output_dir: str) -> list[str]:
     """The training command of each bundle."""
     return [
-        f"python -m monai.bundle run --bundle_root {bundle} "
+        f"python -m monai.bundle run --bundle_root {shlex.quote(str(bundle))} "
         f"--config_file \"['{bundle}/configs/train.json','{prepared.overlay}']\" "
-        f"--output_dir {output_dir}_{bundle.name}"
+        f"--output_dir {shlex.quote(f'{output_dir}_{bundle.name}')}"
         for bundle in sorted(bundles_folder().iterdir())
         if (bundle / "configs" / "train.json").is_file()
     ]

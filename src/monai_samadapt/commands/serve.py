@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from importlib.util import find_spec
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from monai_samadapt.commands.bundles import bundles_folder, find_bundle
 from monai_samadapt.commands.pack import add_settings, parse_settings
 from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.reports.jsonfile import write_json
 
 if TYPE_CHECKING:
     from monai_samadapt.label_server.folder import Served
@@ -40,6 +42,9 @@ def run(options: argparse.Namespace) -> None:
         raise SamAdaptError("bundle", options.bundle[0], "MONAI Label is missing", "pip install monai_samadapt[label]")
     if not options.studies.is_dir():
         raise SamAdaptError("studies", str(options.studies), "no such folder", "give the folder of the images")
+    for key, given in (("overlay", options.overlay), ("set", options.set)):
+        if given and all(Path(name).is_dir() for name in options.bundle):
+            raise SamAdaptError(key, given[0], "is for an untrained base", "leave it out: a packed folder has its own")
     from monai_samadapt.label_server.folder import prepare_app
     from monai_samadapt.label_server.weights import check_weights
 
@@ -73,11 +78,15 @@ def find(name: str, options: argparse.Namespace) -> Path:
         remedy = "give a folder made by samadapt pack, or the name of a bundle"
         raise SamAdaptError("bundle", name, "no such folder or bundle", remedy)
     target: Path = options.app / "bases" / "_".join([name, *options.overlay])
+    settings, record = parse_settings(options.set), target.with_suffix(".json")
     if not target.is_dir():
         from monai_samadapt.packing import pack_base
 
-        pack_base(find_bundle(name), options.overlay, target, parse_settings(options.set))
+        pack_base(find_bundle(name), options.overlay, target, settings)
+        write_json(settings, record)
         print(f"packed the untrained base: {target}")
+    elif settings and (was := json.loads(record.read_text()) if record.is_file() else {}) != settings:
+        raise SamAdaptError("set", settings, f"{target} was packed with {was}", "leave it out, or give another --app")
     return target
 
 

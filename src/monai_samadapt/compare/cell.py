@@ -16,6 +16,7 @@ from monai_samadapt.bundle_folders import find_bundle
 from monai_samadapt.compare.methods import find_method, known_ids, overlay_file
 from monai_samadapt.compare.study import Study
 from monai_samadapt.datasets.folds import Fold
+from monai_samadapt.engines.checkpoint import CHECKPOINT
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.reports.jsonfile import json_value, write_json
 
@@ -50,7 +51,7 @@ class Cell:
         return f"{self.method} {self.fold.name}"
 
     def record(self) -> dict[str, Any]:
-        """What is known of it; empty before the training has ended."""
+        """What is known of it; empty before it began, without ``training`` before that has ended."""
         path = self.folder / RECORD
         return json.loads(path.read_text()) if path.is_file() else {}
 
@@ -80,19 +81,25 @@ def make_cells(study: Study, folds: list[Fold], output: Path, tracking: Mapping[
 
 
 def _check_same(cell: Cell) -> None:
-    was = cell.record().get("ids", {})
-    for key, value in json_value(cell.ids).items() if was else ():
-        if json.dumps(was.get(key)) != json.dumps(value):
+    record = cell.record()
+    if "training" not in record and not (cell.folder / CHECKPOINT).is_file():
+        return  # nothing of another setting would be gone on with
+    was = {"overlay": record.get("overlay", cell.overlay), **record.get("ids", {})}
+    now = {"overlay": cell.overlay, **json_value(cell.ids)}
+    for key in {**was, **now}:
+        if json.dumps(was.get(key)) != json.dumps(now.get(key)):
             problem = f"{cell.folder} was run with {was.get(key)!r}"
-            raise SamAdaptError(key, value, problem, "keep it, or give another output")
+            raise SamAdaptError(key, now.get(key), problem, "keep it, or give another output")
 
 
 def run_cell(cell: Cell) -> None:
-    """Train, unless that was done, going on from the last epoch; evaluate; write ``cell.json``."""
+    """Train, unless that was done, going on from the last epoch; evaluate; ``cell.json`` says how far it is."""
     record = cell.record()
     if "training" not in record:
+        record = {"ids": cell.ids, "overlay": cell.overlay}
+        write_json(record, cell.folder / RECORD)
         _run(cell, ["train"], {"resume": True}, known_ids(cell.bundle.name)[0])
-        record = {"ids": cell.ids, "training": _trained(cell)}
+        record = {**record, "training": _trained(cell)}
         write_json(record, cell.folder / RECORD)
     start = time.perf_counter()
     _run(cell, ["train", "evaluate"], {}, set.union(*known_ids(cell.bundle.name)) - {"checkpoint"})
@@ -118,7 +125,7 @@ def _trained(cell: Cell) -> dict[str, Any]:
     manifest = json.loads((cell.folder / "manifest.json").read_text())
     with open(cell.folder / "history.csv", newline="") as stream:
         seconds = [float(row["seconds"]) for row in csv.DictReader(stream)]
-    device = torch.device(manifest["device"]["type"])
+    device = torch.device(str(cell.ids.get("device") or manifest["device"]["type"]))
     return {
         "parameters": manifest["parameters"],
         "base": manifest["base"],

@@ -74,7 +74,8 @@ class Entry:
         cases = grouped(self.rows, lambda row: (row["subject"], row["case"]))
         means = {key: float(mean_of_defined(_column(rows, metric), axis=0)) for key, rows in cases.items()}
         subjects = grouped(list(means), lambda key: key[0])
-        return {name: fmean(means[key] for key in keys) for name, keys in subjects.items()}
+        of_cases = {name: np.array([means[key] for key in keys]) for name, keys in subjects.items()}
+        return {name: float(mean_of_defined(values, axis=0)) for name, values in of_cases.items()}
 
 
 def read_rows(cells: Sequence[Cell]) -> list[Row]:

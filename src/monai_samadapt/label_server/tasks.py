@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,11 @@ class SamAdaptTraining(BundleTrainTask):
         """Train on the labels of the datastore; on one device where the bundle has no configuration for several."""
         several = any((Path(self.bundle_path) / "configs" / name).is_file() for name in self.const.multi_gpu_configs())
         self.request = {**request, "multi_gpu": request.get("multi_gpu", True) and several}
-        return super().__call__(self.request, datastore)
+        return super().__call__({**self.request, "tracking": ""}, datastore)
+
+    def _run_command(self, cmd: list[str], env: Mapping[str, str]) -> None:
+        """Train on several devices; a training that fails is a failure, which MONAI Label's own method only logs."""
+        subprocess.run(cmd, env=dict(env), check=True)
 
     def _fetch_datalist(self, request: dict[str, Any], datastore: Datastore) -> list[dict[str, Any]]:
         """Images with a label, of the bundle's kind: a folder of studies may hold volumes and pictures."""

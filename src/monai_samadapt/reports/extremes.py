@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from monai_samadapt.reports.overlay import choose_slices, draw_slices
 from monai_samadapt.reports.upright import upright, upright_spacing
 from monai_samadapt.transforms import DataSpec
+from monai_samadapt.transforms.chains import PERCENTILES
 
 LARGEST_SIDE = 1024
 
@@ -115,16 +116,21 @@ def keep_case(
 
 def draw_case(case: KeptCase, path: Path, data: DataSpec) -> None:
     """Read the image of a case again and write its overlay; without a source the background is black."""
-    images = [np.zeros((1, *truth.shape[1:])) for truth in case.truths]
+    images, window = [np.zeros((1, *truth.shape[1:])) for truth in case.truths], (0.0, 255.0)
     if case.source:
         image = data.chain.reader.image(case.source)
         shown = upright(image.numpy(), image.affine.numpy())
-        images = _cut(shown, case.slices)
+        images, window = _cut(shown, case.slices), display_window(shown, data)
     captions = [f"slice {index}: {reason}" for index, reason in case.slices.items()] or [""]
-    window = (0, 255) if data.window is None else data.window
     draw_slices(
         images, case.truths, case.preds, captions, path, data.label_spec, case.title, window, aspect=case.aspect
     )
+
+
+def display_window(image: Array, data: DataSpec) -> tuple[float, float]:
+    """The values that become black and white, as the network sees them."""
+    low, high = data.window or (np.percentile(image, PERCENTILES) if data.volumes else (0, 255))
+    return float(low), float(high)
 
 
 def _cut(array: Array, slices: Mapping[int, str]) -> list[Array]:

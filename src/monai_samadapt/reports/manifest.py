@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import platform
-import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,10 @@ from typing import Any
 import torch
 
 import monai_samadapt
+from monai_samadapt.passwords import without_password
 from monai_samadapt.reports.jsonfile import json_value, write_json
+
+CONFIG_OPTIONS = ("--config_file", "--config-file")
 
 PACKAGES = (
     "torch",
@@ -70,7 +73,7 @@ def write_manifest(
         "started": started,
         "ended": ended,
         "seconds": round((ended - started).total_seconds(), 3),
-        "command": shlex.join(sys.argv),
+        "command": without_password(shlex.join(sys.argv)),
         "folder": os.getcwd(),
         "versions": versions(),
         "python": platform.python_version(),
@@ -87,9 +90,19 @@ def write_manifest(
 
 def config_files(command: Sequence[str]) -> list[str]:
     """The existing files that a command line of ``monai.bundle run`` has as ``--config_file``, one or a list."""
-    values = [value for option, value in pairwise(command) if option in ("--config_file", "--config-file")]
-    names = [name for value in values for name in re.split(r"[\[\],'\" ]+", value) if name]
-    return [name for name in names if Path(name).is_file()]
+    words = [part for word in command for part in (word.split("=", 1) if word.startswith(CONFIG_OPTIONS) else [word])]
+    values = [value for option, value in pairwise(words) if option in CONFIG_OPTIONS]
+    return [name for value in values for name in _names(value) if Path(name).is_file()]
+
+
+def _names(value: str) -> list[str]:
+    """The paths of an argument: one path, or a list as Python writes it."""
+    if not value.startswith("["):
+        return [value]
+    try:
+        return [str(name) for name in ast.literal_eval(value)]
+    except (SyntaxError, ValueError):
+        return []
 
 
 def describe_device(device: torch.device | str) -> dict[str, Any]:
@@ -126,7 +139,7 @@ def _version(package: str) -> str | None:
 
 def _config(path: Path) -> dict[str, Any]:
     raw = path.read_bytes()
-    text = raw.decode("utf-8", errors="replace")
+    text = without_password(raw.decode("utf-8", errors="replace"))
     try:
         content = json.loads(text)
     except json.JSONDecodeError:

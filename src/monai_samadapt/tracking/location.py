@@ -6,10 +6,11 @@ import json
 import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 from monai.utils import path_to_sqlite_uri
 
+from monai_samadapt.passwords import without_password
 from monai_samadapt.reports.jsonfile import write_json
 
 OFF = "off"
@@ -45,13 +46,6 @@ def artefact_location(uri: str) -> str | None:
     """Where an experiment of a database on this machine keeps artefacts: beside it; a server decides for itself."""
     path = database_path(uri)
     return None if path is None else (path.parent / ARTEFACTS).as_uri()
-
-
-def without_password(uri: str) -> str:
-    """The URI as it may be shown and written down."""
-    parts = urlsplit(uri)
-    host = parts.netloc.rpartition("@")[2]
-    return uri if host == parts.netloc else urlunsplit(parts._replace(netloc=host))
 
 
 def failure(error: Exception, uri: str) -> str:

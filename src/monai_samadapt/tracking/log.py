@@ -12,8 +12,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from monai_samadapt.passwords import without_password
 from monai_samadapt.tracking.client import connect, experiment_id, find_run, short_waits
-from monai_samadapt.tracking.location import failure, read_record, without_password, write_record
+from monai_samadapt.tracking.location import failure, read_record, write_record
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

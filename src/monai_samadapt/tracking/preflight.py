@@ -7,9 +7,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from monai_samadapt.errors import SamAdaptError, exits_in_one_line
+from monai_samadapt.passwords import without_password
 from monai_samadapt.processes import agreed
 from monai_samadapt.tracking.client import connect, short_waits
-from monai_samadapt.tracking.location import OFF, SQLITE, database_path, failure, find_uri, without_password
+from monai_samadapt.tracking.location import OFF, SQLITE, database_path, failure, find_uri
 
 SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
 REMEDY = "give http://HOST:PORT, sqlite:///FILE, null for a file beside output_dir, or off"
@@ -54,7 +55,7 @@ def check_uri(uri: str) -> None:
     except (ValueError, AttributeError):
         known = complete = False
     if not known or not complete:
-        raise SamAdaptError("tracking_uri", uri, "is no tracking server", REMEDY)
+        raise SamAdaptError("tracking_uri", without_password(uri), "is no tracking server", REMEDY)
 
 
 def check_folder(uri: str, path: Path) -> None:

@@ -13,8 +13,9 @@ import torch
 from ignite.engine import Engine, Events
 
 from monai_samadapt.engines.history import step_losses
+from monai_samadapt.passwords import without_password
 from monai_samadapt.tracking.config import config_text
-from monai_samadapt.tracking.location import OFF, find_uri, without_password
+from monai_samadapt.tracking.location import OFF, find_uri
 from monai_samadapt.tracking.log import RunLog
 from monai_samadapt.tracking.measures import Steps, peak_memory
 from monai_samadapt.tracking.parameters import run_parameters
