@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 import torch
 
 from monai_samadapt.backbones import build_sam
+from monai_samadapt.networks import BALRSam, SSam
 from monai_samadapt.networks.decode import encode_prompts
 
 POINTS = torch.tensor([[[[7.0, 40.0], [3.0, 2.0]]], [[[1.5, 2.5], [0.0, 0.0]]]])
@@ -30,3 +34,14 @@ def test_corners_among_points_are_the_corners_of_a_box() -> None:
     padding = sam.prompt_encoder.not_a_point_embed.weight
     torch.testing.assert_close(tokens[0, 0], torch.cat([boxed[0], padding]))
     torch.testing.assert_close(tokens[1, 0], padding.expand(3, -1))
+
+
+@pytest.mark.parametrize("make", [SSam, BALRSam])
+def test_positions_of_the_image_are_exact_in_half_precision(make: Any) -> None:
+    network = make("vit_nano", 64, ["A", "B"], checkpoint="random").eval()
+    seen: list[torch.Tensor] = []
+    network.sam.mask_decoder.transformer.register_forward_pre_hook(lambda _, args: seen.append(args[1]))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        network(torch.zeros(1, 3, 64, 64))
+    exact = network.sam.prompt_encoder.get_dense_pe()
+    torch.testing.assert_close(seen[0][:1].float(), exact, atol=2**-8, rtol=0)  # a bfloat16's own rounding

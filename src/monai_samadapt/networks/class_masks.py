@@ -53,8 +53,9 @@ def decode_classes(sam: Sam, image_embedding: Tensor, masks: int, details: Detai
     own, first = output_tokens(decoder)
     source = image_embedding + sam.prompt_encoder.no_mask_embed.weight[..., None, None]
     source = source if details is None else source + details.embedding
-    position = sam.prompt_encoder.get_dense_pe().to(source.dtype).expand(batch, -1, -1, -1)
-    hidden, source = decoder.transformer(source, position, own.expand(batch, -1, -1))
+    with torch.autocast(source.device.type, enabled=False):
+        position = sam.prompt_encoder.get_dense_pe().to(source.dtype)
+    hidden, source = decoder.transformer(source, position.expand(batch, -1, -1, -1), own.expand(batch, -1, -1))
     source = source.transpose(1, 2).unflatten(2, image_embedding.shape[-2:])
     fine = None if details is None else (details.quarter, details.eighth)
     upscaled = upscale(decoder.output_upscaling, source, fine)

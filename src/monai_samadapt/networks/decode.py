@@ -151,8 +151,9 @@ def decode_masks(sam: Sam, image_embedding: Tensor, sparse_prompts: Tensor, mask
     tokens = torch.cat([own.expand(batch * prompts, -1, -1), sparse_prompts.flatten(0, 1)], dim=1)
     dense = sam.prompt_encoder.no_mask_embed.weight[..., None, None]
     source = (image_embedding + dense).repeat_interleave(prompts, dim=0)
-    position = sam.prompt_encoder.get_dense_pe().to(source.dtype).expand(batch * prompts, -1, -1, -1)
-    hidden, source = decoder.transformer(source, position, tokens)
+    with torch.autocast(source.device.type, enabled=False):
+        position = sam.prompt_encoder.get_dense_pe().to(source.dtype)
+    hidden, source = decoder.transformer(source, position.expand(batch * prompts, -1, -1, -1), tokens)
     upscaled = decoder.output_upscaling(source.transpose(1, 2).unflatten(2, (height, width)))
     weights = decoder.output_hypernetworks_mlps[mask_token](hidden[:, first + 1 + mask_token])
     logits = torch.einsum("nc,nchw->nhw", weights, upscaled)

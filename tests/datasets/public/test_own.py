@@ -62,12 +62,25 @@ def test_labels_by_name_and_subjects_by_pattern(mini: Miniature) -> None:
     assert unnamed.settings["labels"] == {"Label 2": 2, "Label 3": 3}
     (mini.root / "classes.json").write_text(json.dumps({"a": 2, "b": 3}))
     assert prepared_from(mini, labels=["classes.json"]).settings["labels"] == {"a": 2, "b": 3}
+    for names in ({"background": 0, "a": 2, "b": 3}, {"0": "background", "2": "a", "3": "b"}):
+        (mini.root / "classes.json").write_text(json.dumps(names))
+        assert prepared_from(mini, labels=["classes.json"]).settings["labels"] == {"a": 2, "b": 3}
+
+
+def test_hidden_files_of_other_systems_are_no_images(mini: Miniature) -> None:
+    pairs(mini)
+    for folder in ("images", "masks"):
+        mini.text(f"{folder}/._p0_0.png", "no picture")
+        mini.text(f"__MACOSX/{folder}/p0_0.png", "no picture")
+    prepared = prepared_from(mini, images="images/*.png", masks="masks/*.png")
+    assert sum(len(part) for part in subjects(prepared)) == 10 and not prepared.notes
 
 
 @pytest.mark.parametrize(
     ("own", "message"),
     [
         ({"labels": ["Liver=1", "Tumor=2"]}, r"p0_0.png': has values \[3\] that --labels does not name"),
+        ({"labels": ["Lesion"]}, r"p0_0.png': has values \[3\] that --labels does not name"),
         ({"labels": ["Liver=1", "Tumor"]}, "labels='Tumor': is no label; give NAME=VALUE"),
         ({"masks": "nowhere"}, "holds no folder nowhere"),
         ({"subject": "patient"}, "subject='patient': has no group in images/p0_0.png"),

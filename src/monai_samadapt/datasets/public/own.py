@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from monai_samadapt.datasets.decathlon import label_values
+from monai_samadapt.datasets.public.decode import HALF
 from monai_samadapt.datasets.public.describe import Case, Found, LabelValues, PublicSet, Source
 from monai_samadapt.datasets.public.find import first_folder
 from monai_samadapt.datasets.public.outlines import load_json
@@ -18,6 +20,7 @@ from monai_samadapt.errors import SamAdaptError
 LABEL_FOLDERS = ("labels", "masks", "annotations", "segmentations")
 ONE = [1, 255]
 MOST_VALUES = 40
+FEW_VALUES = 3  # a label map of no more is none with soft edges
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,8 @@ class Own:
         every = set().union(*values.values()) - {0}
         named = parse_labels(self.labels, source)
         sharp = all(found <= {0, 1} or found <= {0, 255} for found in values.values())
-        soft = not sharp and not is_volume(files[0]) and (bool(named) or len(every) > MOST_VALUES)
+        edges = any(len(found) > FEW_VALUES and max(found) >= HALF for found in values.values())
+        soft = edges and not sharp and not is_volume(files[0]) and (bool(named) or len(every) > MOST_VALUES)
         if (sharp or soft) and (not named or list(named.values()) == [ONE]):
             return named or {"Foreground": ONE}, soft
         named = named or {f"Label {value}": value for value in sorted(every)}
@@ -113,7 +117,8 @@ def parse_labels(words: Sequence[str], source: Path) -> Mapping[str, int | list[
     """
     if len(words) == 1 and words[0].endswith(".json"):
         path = Path(words[0])
-        return dict(load_json(path if path.is_file() else source / path))
+        path = path if path.is_file() else source / path
+        return label_values(load_json(path), path)
     if len(words) == 1 and "=" not in words[0]:
         return {words[0]: ONE}
     result: dict[str, int | list[int]] = {}
@@ -139,6 +144,8 @@ def _by_pattern(source: Path, images: str, masks: str) -> tuple[dict[str, tuple[
     before, after = images.split("*")
     for image in sorted(source.glob(images)):
         path = image.relative_to(source).as_posix()
+        if any(part.startswith((".", "__MACOSX")) for part in path.split("/")):
+            continue
         key = path[len(before) : len(path) - len(after)]
         label = source / masks.replace("*", key)
         if label.exists():
