@@ -17,6 +17,7 @@ from monai_samadapt.losses import FocalDiceLoss
 from monai_samadapt.networks import SSam
 
 TRAINING = [
+    ({"resume": "false"}, "resume='false': is a word to MONAI's command line; write False"),
     ({"rank": 4}, "rank=4: S-SAM trains singular values, it has no rank; leave rank null"),
     ({"variant": "vit_x"}, "variant='vit_x': unknown SAM variant; choose one of vit_b"),
     ({"image_size": 100}, "image_size=100: not a multiple of 16 of at least 32; give e.g. 256 or 1024"),

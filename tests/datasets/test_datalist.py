@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from monai_samadapt.datasets import SECTIONS, inference_items, load_datalist, read_split
+from monai_samadapt.datasets.scan import list_images
 from monai_samadapt.errors import SamAdaptError
 
 
@@ -213,3 +214,20 @@ def test_file_in_another_encoding_is_named(tmp_path: Path) -> None:
     (tmp_path / "datalist.json").write_bytes(b'{"training": "\xff"}')
     with pytest.raises(SamAdaptError, match=r"datalist='.*datalist\.json': cannot be read"):
         load_datalist(tmp_path)
+
+
+def test_datalist_may_be_relative_to_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mydata").mkdir()
+    (tmp_path / "mydata/a.png").touch()
+    (tmp_path / "mydata/datalist.json").write_text(json.dumps({"test": [{"image": "a.png"}]}))
+    monkeypatch.chdir(tmp_path)
+    for name in ("datalist.json", "mydata/datalist.json"):
+        (item,) = load_datalist("mydata", name, "test", 0)
+        assert Path(item["image"]) == tmp_path / "mydata/a.png"
+
+
+def test_a_series_is_known_by_the_mark_whatever_its_files_are_called(tmp_path: Path) -> None:
+    for name in ("a/1.IMA", "b/2.dicom"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(bytes(128) + b"DICM")
+    assert list_images(tmp_path) == [tmp_path / "a", tmp_path / "b"]

@@ -115,9 +115,10 @@ def _root(dataset_dir: PathLike) -> Path:
 def _datalist_path(root: Path, datalist: PathLike | None) -> Path | None:
     if datalist is None:
         return next((root / name for name in ("datalist.json", "dataset.json") if (root / name).is_file()), None)
-    path = root / datalist
-    if not path.is_file():
-        raise SamAdaptError("datalist", str(path), "no such file", "give a JSON file, absolute or below dataset_dir")
+    path = next((path for path in (root / datalist, Path(os.path.abspath(datalist))) if path.is_file()), None)
+    if path is None:
+        remedy = "give a JSON file, absolute or below dataset_dir"
+        raise SamAdaptError("datalist", str(root / datalist), "no such file", remedy)
     return path
 
 

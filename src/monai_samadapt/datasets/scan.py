@@ -71,7 +71,7 @@ def _is_image(path: Path) -> bool:
 def _is_dicom(path: Path) -> bool:
     if path.suffix.lower() == ".dcm":
         return True
-    if path.suffix and not path.suffix[1:].isdigit():
+    if path.name.lower().endswith(SUFFIXES):
         return False
     with path.open("rb") as stream:
         stream.seek(128)

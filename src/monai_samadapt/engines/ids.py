@@ -16,7 +16,7 @@ MONAI = {"tracking", "tracking_uri", "experiment_name", "run_name", "save_execut
 
 
 def check_ids(config: Mapping[str, Any] | None) -> None:
-    """Refuse a top-level id that no file of the bundle declares and no entry refers to, such as a misspelt one.
+    """Refuse a top-level id that no file of the bundle declares and no entry refers to, and true or false as a word.
 
     Args:
         config: the merged configuration with its ``bundle_root``; None outside a bundle, where nothing is checked.
@@ -32,6 +32,9 @@ def check_ids(config: Mapping[str, Any] | None) -> None:
         near = difflib.get_close_matches(key, declared | read, n=1)
         remedy = f"did you mean {near[0]}?" if near else "leave it out"
         raise SamAdaptError(key, config[key], "this bundle has no such id", remedy)
+    for key, value in config.items():
+        if value in ("true", "false"):  # what --amp false gives; as text it counts as true
+            raise SamAdaptError(key, value, "is a word to MONAI's command line", f"write {value.capitalize()}")
 
 
 def _declared(folder: Path) -> set[str]:
