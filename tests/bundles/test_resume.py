@@ -113,6 +113,12 @@ def test_early_stopping_ends_the_run(
     assert checkpoint(tmp_path)["best"][1] == 1
 
 
+def test_early_stopping_waits_for_a_validation(bundle: Any, ct_training: dict[str, Any], tmp_path: Path) -> None:
+    still = {"learning_rate": 0.0, "max_epochs": 5, "val_interval": 2, "early_stop_patience": 1}
+    bundle.run("train+ct", output_dir=str(tmp_path), **{**ct_training, **still})
+    assert [row["epoch"] for row in history(tmp_path)] == ["1", "2", "3", "4"]
+
+
 @pytest.mark.parametrize("save", [2, 3])  # the second of the first epoch, the first of the second
 def test_run_interrupted_while_it_saves_resumes_to_the_same_files(
     bundle: Any,

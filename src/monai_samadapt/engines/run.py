@@ -125,7 +125,7 @@ class TrainingRun:
         _say(f"epoch {epoch}/{engine.state.max_epochs} {values}")
         if idist.get_rank() == 0:
             self._save(engine, improved)
-        if self.patience and self.best[1] and epoch - self.best[1] >= self.patience:
+        if self.patience and validated and self.best[1] and epoch - self.best[1] >= self.patience:
             _say(f"stopped early: no better {self.metric} than {self.best[0]:.4f} of epoch {self.best[1]}")
             engine.terminate()
 
