@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from monai_samadapt.commands.bundles import bundles_folder, find_bundle
 from monai_samadapt.commands.pack import add_settings, parse_settings
 from monai_samadapt.errors import SamAdaptError
-from monai_samadapt.reports.jsonfile import write_json
 
 if TYPE_CHECKING:
     from monai_samadapt.label_server.folder import Served
@@ -81,6 +80,7 @@ def find(name: str, options: argparse.Namespace) -> Path:
     settings, record = parse_settings(options.set), target.with_suffix(".json")
     if not target.is_dir():
         from monai_samadapt.packing import pack_base
+        from monai_samadapt.reports.jsonfile import write_json
 
         pack_base(find_bundle(name), options.overlay, target, settings)
         write_json(settings, record)

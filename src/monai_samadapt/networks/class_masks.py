@@ -8,7 +8,7 @@ import torch
 from segment_anything.modeling import MaskDecoder, Sam
 from torch import Tensor, nn
 
-from monai_samadapt.networks.decode import output_tokens, upscale
+from monai_samadapt.networks.decode import dense_positions, output_tokens, upscale
 from monai_samadapt.networks.detail import DetailFeatures
 
 
@@ -53,8 +53,7 @@ def decode_classes(sam: Sam, image_embedding: Tensor, masks: int, details: Detai
     own, first = output_tokens(decoder)
     source = image_embedding + sam.prompt_encoder.no_mask_embed.weight[..., None, None]
     source = source if details is None else source + details.embedding
-    with torch.autocast(source.device.type, enabled=False):
-        position = sam.prompt_encoder.get_dense_pe().to(source.dtype)
+    position = dense_positions(sam.prompt_encoder).to(source.dtype)
     hidden, source = decoder.transformer(source, position.expand(batch, -1, -1, -1), own.expand(batch, -1, -1))
     source = source.transpose(1, 2).unflatten(2, image_embedding.shape[-2:])
     fine = None if details is None else (details.quarter, details.eighth)

@@ -130,6 +130,13 @@ def _add(upscaled: Tensor, fine: Tensor) -> Tensor:
     return (upscaled.unflatten(0, (fine.shape[0], -1)) + fine.unsqueeze(1)).flatten(0, 1)
 
 
+def dense_positions(encoder: Any) -> Tensor:
+    """SAM's positions of the embedding's cells (1, C, h, w): sines of large angles, in float32 under autocast too."""
+    with torch.autocast(encoder.no_mask_embed.weight.device.type, enabled=False):
+        positions: Tensor = encoder.get_dense_pe()
+    return positions
+
+
 def decode_masks(sam: Sam, image_embedding: Tensor, sparse_prompts: Tensor, mask_token: int = 0) -> Tensor:
     """Decode one mask for each image and prompt from one encoded image.
 
@@ -151,8 +158,7 @@ def decode_masks(sam: Sam, image_embedding: Tensor, sparse_prompts: Tensor, mask
     tokens = torch.cat([own.expand(batch * prompts, -1, -1), sparse_prompts.flatten(0, 1)], dim=1)
     dense = sam.prompt_encoder.no_mask_embed.weight[..., None, None]
     source = (image_embedding + dense).repeat_interleave(prompts, dim=0)
-    with torch.autocast(source.device.type, enabled=False):
-        position = sam.prompt_encoder.get_dense_pe().to(source.dtype)
+    position = dense_positions(sam.prompt_encoder).to(source.dtype)
     hidden, source = decoder.transformer(source, position.expand(batch * prompts, -1, -1, -1), tokens)
     upscaled = decoder.output_upscaling(source.transpose(1, 2).unflatten(2, (height, width)))
     weights = decoder.output_hypernetworks_mlps[mask_token](hidden[:, first + 1 + mask_token])

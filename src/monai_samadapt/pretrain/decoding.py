@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from monai_samadapt.networks.decode import output_tokens, upscale
+from monai_samadapt.networks.decode import dense_positions, output_tokens, upscale
 from monai_samadapt.pretrain.promptable import Features, mask_decoder, prompt_encoder
 
 
@@ -51,8 +51,7 @@ def decode_all(
     if dense_prompts is None:
         dense_prompts = encoder.no_mask_embed.weight[0][:, None, None]
     source = (features.embedding.unsqueeze(1) + dense_prompts).flatten(-2).transpose(-1, -2)
-    with torch.autocast(source.device.type, enabled=False):
-        position = encoder.get_dense_pe()[0].flatten(-2).T
+    position = dense_positions(encoder)[0].flatten(-2).T
     own, first = output_tokens(decoder)
     tokens = torch.cat([own.expand(batch, prompts, -1, -1), sparse_prompts], dim=2)
     hidden, source = _two_way(decoder.transformer, source, position, tokens)
