@@ -81,14 +81,14 @@ def by_hand(pred: Path, truth: Path, values: list[int]) -> list[float]:
 def test_pictures_have_the_dice_counted_by_hand_from_the_files(
     bundle: Any, picture_run: Any, picture_data: Path, tmp_path: Path
 ) -> None:
-    validation = json.loads((picture_data / "datalist.json").read_text(encoding="utf-8"))["validation"]
-    for item in validation:
+    test = json.loads((picture_data / "datalist.json").read_text(encoding="utf-8"))["test"]
+    for item in test:
         item.pop("mask")  # the field of view would leave pixels out
-    (tmp_path / "list.json").write_text(json.dumps({"test": validation}), encoding="utf-8")
+    (tmp_path / "list.json").write_text(json.dumps({"test": test}), encoding="utf-8")
     ids = {**picture_run.model, "datalist": str(tmp_path / "list.json")}
     bundle.run("train+evaluate+image2d", output_dir=str(tmp_path), report_dir=str(tmp_path / "report"), **ids)
     bundle.run("inference+image2d", output_dir=str(tmp_path / "pred"), **ids)
-    name = Path(validation[0]["image"]).stem
+    name = Path(test[0]["image"]).stem
     files = (tmp_path / "pred" / "images" / f"{name}_seg.png", picture_data / "labels" / f"{name}.png")
     rows = read_csv(tmp_path / "report" / "cases.csv")
     assert max(float(row["dice"]) for row in rows) > 0.01

@@ -108,10 +108,10 @@ def check_subjects(split: Split) -> None:
                 raise SamAdaptError("subject", item["subject"], problem, "keep all images of a subject in one section")
 
 
-def write_split(split: Split, path: str | os.PathLike[str]) -> Path:
+def write_split(split: Split, path: str | os.PathLike[str], keep_root: bool = False) -> Path:
     """Write a split as datalist JSON, which ``read_split(split.root, path)`` reads back.
 
-    Paths inside the data set's folder are written relative to it.
+    Paths inside the data set's folder are written relative to it; with ``keep_root`` the folder is written as ``root``.
 
     Raises:
         SamAdaptError: when ``path`` lies directly in the data set's folder: source data is never changed.
@@ -121,8 +121,9 @@ def write_split(split: Split, path: str | os.PathLike[str]) -> Path:
         problem = "lies in the data set's folder, which is never written to"
         raise SamAdaptError("path", str(target), problem, "give a path in the output folder")
     sections = {name: [_relative(item, split.root) for item in split.section(name)] for name in SECTIONS}
+    content = {"labels": split.labels, **({"root": str(split.root)} if keep_root else {}), **sections}
     with atomic_path(target) as temporary:
-        temporary.write_text(json.dumps({"labels": split.labels, **sections}, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return target
 
 

@@ -6,9 +6,10 @@ from monai_samadapt.engines.clip import ClipGradients
 from monai_samadapt.engines.distributed import SharedCacheDataset, distribute
 from monai_samadapt.engines.execute import execute
 from monai_samadapt.engines.finite import NonFiniteLoss
+from monai_samadapt.engines.kept_split import evaluation_items, save_split
 from monai_samadapt.engines.optim import adamw, amp_dtype, warmup_polynomial
 from monai_samadapt.engines.prefix import fixed_copies, with_prefix
-from monai_samadapt.engines.preflight import data_spec, items, preflight_inference, preflight_training, save_split
+from monai_samadapt.engines.preflight import data_spec, items, preflight_inference, preflight_training
 from monai_samadapt.engines.prepare import keep_on_host, prepare_batch
 from monai_samadapt.engines.prompt_items import per_mode, prompted
 from monai_samadapt.engines.prompting import PromptedBatch
@@ -29,6 +30,7 @@ __all__ = [
     "data_spec",
     "default_device",
     "distribute",
+    "evaluation_items",
     "execute",
     "fixed_copies",
     "items",

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import ignite.distributed as idist
-
-from monai_samadapt.datasets import inference_items, load_datalist, read_split, write_split
+from monai_samadapt.datasets import inference_items, load_datalist
 from monai_samadapt.engines.artefacts import DESCRIPTION
 from monai_samadapt.engines.checks import (
     Items,
@@ -42,13 +40,6 @@ def items(dataset_dir: str, datalist: str | None, section: str, seed: int = 0) -
     if section == "inference":
         return inference_items(dataset_dir, datalist)
     return load_datalist(dataset_dir, datalist, section, seed)
-
-
-@exits_in_one_line
-def save_split(dataset_dir: str, datalist: str | None, output_dir: str, seed: int) -> None:
-    """Write the split a run uses to ``datalist.json`` of its output folder, where it comes from ``dataset_dir``."""
-    if idist.get_rank() == 0 and Path(dataset_dir).exists():
-        write_split(read_split(dataset_dir, datalist, seed), Path(output_dir) / "datalist.json")
 
 
 @exits_in_one_line

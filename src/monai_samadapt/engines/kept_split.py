@@ -1,0 +1,78 @@
+"""The split of a training, kept beside its model: what was trained on is neither tested nor divided anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import ignite.distributed as idist
+
+from monai_samadapt.datasets import SECTIONS, load_datalist, read_split, write_split
+from monai_samadapt.datasets.decathlon import load_json, section_items
+from monai_samadapt.engines.checkpoint import CHECKPOINT
+from monai_samadapt.engines.checks import Items, check_path
+from monai_samadapt.errors import SamAdaptError, exits_in_one_line
+from monai_samadapt.processes import agreed
+
+KEPT = "datalist.json"
+SEEN = ("training", "validation")
+
+
+@exits_in_one_line
+def evaluation_items(
+    dataset_dir: str, datalist: str | None, section: str, seed: int, model_file: str
+) -> list[dict[str, Any]]:
+    """The items of one section, none of which the training of ``model_file`` had in another one.
+
+    Ends the run in one line when they cannot be listed, or `check_kept` refuses them.
+    """
+    check_path("dataset_dir", dataset_dir)
+    check_path("datalist", datalist)
+    items = load_datalist(dataset_dir, datalist, section, seed)
+    check_kept(items, section, Path(model_file).parent / KEPT, datalist, seed)
+    return items
+
+
+@agreed
+@exits_in_one_line
+def save_split(dataset_dir: str, datalist: str | None, output_dir: str, seed: int, resume: bool = False) -> None:
+    """Write the split a run uses to ``datalist.json`` of its output folder, where it comes from ``dataset_dir``.
+
+    A run that is resumed must still have the split it began with; see `check_kept`.
+    """
+    if idist.get_rank() != 0 or not Path(dataset_dir).exists():
+        return
+    split, path = read_split(dataset_dir, datalist, seed), Path(output_dir) / KEPT
+    if resume and path.with_name(CHECKPOINT).is_file():
+        for section in SECTIONS:
+            check_kept(split.section(section), section, path, datalist, seed)
+    write_split(split, path, keep_root=True)
+
+
+def check_kept(items: Items, section: str, kept: Path, datalist: str | None, seed: int) -> None:
+    """Refuse items that a training had in another section, for training or for validation.
+
+    Args:
+        items: with ``image``; compared by its resolved path.
+        section: that they are in now.
+        kept: the training's ``datalist.json``; where there is none, nothing is refused.
+        datalist, seed: the ids that decide where an item is.
+
+    Raises:
+        SamAdaptError: with the number of such items and the first one.
+    """
+    section_of = _sections(kept) if kept.is_file() else {}
+    before = {str(item["image"]): section_of.get(Path(item["image"]).resolve(), section) for item in items}
+    moved = [f"{old} ({image})" for image, old in before.items() if old != section]
+    if moved:
+        key, value = ("seed", seed) if datalist is None else ("datalist", datalist)
+        problem = f"{len(moved)} of {len(before)} cases of {section} are elsewhere in {kept}, the first in {moved[0]}"
+        raise SamAdaptError(key, value, problem, f"give --datalist {kept}, or the seed and the cases of that training")
+
+
+def _sections(kept: Path) -> dict[Path, str]:
+    """The section of each image that a training has seen."""
+    content = load_json(kept)
+    root = Path(content.get("root", kept.parent))
+    items = [(item, section) for section in SEEN for item in section_items(content, section, kept, root)]
+    return {Path(item["image"]).resolve(): section for item, section in items}
