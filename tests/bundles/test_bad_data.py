@@ -110,6 +110,24 @@ def test_evaluation_names_a_faulty_label(bundle: Any, ct_run: Any, data: Path, t
     assert problem in error.problem
 
 
+def test_evaluation_refuses_a_case_without_label_and_inference_takes_it(
+    bundle: Any, ct_run: Any, data: Path, tmp_path: Path
+) -> None:
+    """Before anything is computed: the labelled case comes first."""
+    lists(data, lambda content: content["test"].append("images/extra.nii.gz"))
+    shutil.copyfile(data / "images" / "ct_004.nii.gz", data / "images" / "extra.nii.gz")
+    ids = {**ct_run.model, "dataset_dir": str(data)}
+    report = {"output_dir": str(tmp_path / "report"), "report_dir": str(tmp_path / "report")}
+    error = bundle.refuse("train+evaluate+ct", **report, **ids)
+    assert (error.key, error.value) == ("image", str(data / "images" / "extra.nii.gz"))
+    assert (error.problem, error.remedy) == ("has no label in test", "add its label to evaluate it")
+    bundle.run("inference+ct", output_dir=str(tmp_path / "pred"), **ids)
+    assert {path.name for path in (tmp_path / "pred" / "images").glob("*_seg.nii.gz")} == {
+        "ct_004_seg.nii.gz",
+        "extra_seg.nii.gz",
+    }
+
+
 def lists(data: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
     content = json.loads((data / "datalist.json").read_text(encoding="utf-8"))
     edit(content)

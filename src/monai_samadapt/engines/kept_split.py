@@ -22,13 +22,13 @@ SEEN = ("training", "validation")
 def evaluation_items(
     dataset_dir: str, datalist: str | None, section: str, seed: int, model_file: str
 ) -> list[dict[str, Any]]:
-    """The items of one section, none of which the training of ``model_file`` had in another one.
+    """The items of one section, all with a label, none of which the training of ``model_file`` had in another one.
 
     Ends the run in one line when they cannot be listed, or `check_kept` refuses them.
     """
     check_path("dataset_dir", dataset_dir)
     check_path("datalist", datalist)
-    items = load_datalist(dataset_dir, datalist, section, seed)
+    items = load_datalist(dataset_dir, datalist, section, seed, labelled=True)
     check_kept(items, section, Path(model_file).parent / KEPT, datalist, seed)
     return items
 
