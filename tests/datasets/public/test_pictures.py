@@ -73,6 +73,27 @@ def test_polyps_of_five_tests(mini: Miniature) -> None:
         mini.prepare("polyps")
 
 
+def test_folders_that_systems_add_are_no_clips_and_no_tests(mini: Miniature) -> None:
+    ids = np.repeat(np.tile(np.array(ROW, np.uint8), (4, 1))[..., None], 3, 2)
+    for video in ("video01", "video12", "video17"):
+        cholec(mini, video, 80, watershed=ids)
+        for added in ("__MACOSX", ".cache"):
+            mini.text(f"{added}/{video}/{video}_00080/._frame_80_endo.png", "no picture")
+    mini.text("video01/.video01_00081/frame_81_endo.png", "no picture")
+    assert subjects(mini.prepare("cholecseg8k")) == [["video01"], ["video12"], ["video17"]]
+    mini.root /= "polyps"
+    for name in ("TrainDataset/{}/1", "TrainDataset/{}/2", "TestDataset/Kvasir/{}/3"):
+        mini.picture(f"polyps/{name.format('images')}.png")
+        mini.grey(f"polyps/{name.format('masks')}.png")
+    for added in ("__MACOSX", ".ipynb_checkpoints"):
+        mini.text(f"polyps/TestDataset/{added}/images/._3.png", "no picture")
+        mini.text(f"{added}/TrainDataset/images/._1.png", "no picture")
+        mini.text(f"{added}/TestDataset/._Kvasir", "no picture")
+    prepared = mini.prepare("polyps")
+    assert [len(part) for part in subjects(prepared)] == [1, 1, 1]
+    assert [item["set"] for item in prepared.split.test] == ["Kvasir"]
+
+
 def box(left: int, top: int, right: int, bottom: int) -> list[list[int]]:
     return [[left, top], [right, top], [right, bottom], [left, bottom]]
 

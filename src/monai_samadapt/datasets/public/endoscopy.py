@@ -7,7 +7,7 @@ from pathlib import Path
 
 from monai_samadapt.datasets.public.decode import decode_colours, decode_ids
 from monai_samadapt.datasets.public.describe import Case, Found, LabelValues, PublicSet
-from monai_samadapt.datasets.public.find import find_root, first_folder, in_folder, pairs
+from monai_samadapt.datasets.public.find import find_root, first_folder, folders_below, in_folder, is_hidden, pairs
 from monai_samadapt.datasets.public.pictures import binary, label_picture
 from monai_samadapt.errors import SamAdaptError
 
@@ -42,7 +42,7 @@ POLYP: LabelValues = {"Polyp": [1, 255]}
 def read_cholecseg8k(source: Path) -> Found:
     """``video01/video01_00080/frame_80_endo.png`` with ``…_watershed_mask.png``, else ``…_color_mask.png``."""
     cases = []
-    for clip in sorted(path for path in source.rglob("video??_*") if path.is_dir()):
+    for clip in folders_below(source, "video??_*"):
         video = clip.name[5:7]
         images = in_folder(clip, r"(frame_\d+)_endo\.png")
         for key, image in images.items():
@@ -71,7 +71,8 @@ def read_polyps(source: Path) -> Found:
     """``TrainDataset/image`` and ``mask``; ``TestDataset/Kvasir/images`` and ``masks``, and other sets."""
     root = find_root(source, "TrainDataset", "TestDataset")
     folders = {"train": root / "TrainDataset"}
-    folders |= {path.name: path for path in sorted((root / "TestDataset").iterdir()) if path.is_dir()}
+    tests = [path for path in sorted((root / "TestDataset").iterdir()) if path.is_dir() and not is_hidden(path)]
+    folders |= {path.name: path for path in tests}
     cases = []
     for name, folder in folders.items():
         images = in_folder(first_folder(folder, "images", "image"), r"(.+)\.(?:png|jpg|tif)")

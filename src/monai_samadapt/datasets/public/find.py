@@ -40,6 +40,17 @@ def first_folder(root: Path, *names: str) -> Path:
     return found
 
 
+def is_hidden(path: Path) -> bool:
+    """Whether a name is one that a system gives to what it adds, as ``.git`` or ``__MACOSX``."""
+    return path.name.startswith((".", "__"))
+
+
+def folders_below(root: Path, pattern: str) -> list[Path]:
+    """Folders at any depth below ``root`` whose name fits a pattern of a shell, sorted; none in a hidden folder."""
+    found = sorted(path for path in root.rglob(pattern) if path.is_dir())
+    return [path for path in found if not any(map(is_hidden, [path, *path.relative_to(root).parents]))]
+
+
 def matching(files: Iterable[Path], pattern: str) -> dict[str, Path]:
     """Files whose whole name matches a pattern, whatever its case, by the pattern's first group, sorted.
 
@@ -117,4 +128,5 @@ def _folders(source: Path, depth: int) -> Iterator[Path]:
     level = [source]
     for _ in range(depth + 1):
         yield from level
-        level = [child for folder in level for child in sorted(folder.iterdir()) if child.is_dir()]
+        children = [child for folder in level for child in sorted(folder.iterdir())]
+        level = [child for child in children if child.is_dir() and not is_hidden(child)]
