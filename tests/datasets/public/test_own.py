@@ -6,12 +6,14 @@ import json
 import re
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
 
 from monai_samadapt.datasets import SECTIONS
 from monai_samadapt.datasets.public import Own, Prepared, prepare
+from monai_samadapt.datasets.public.pictures import binary
 from monai_samadapt.errors import SamAdaptError
 
 from .conftest import MASK, Miniature, label_of, subjects
@@ -104,6 +106,25 @@ def test_label_without_image_and_colours_are_refused(mini: Miniature) -> None:
     mini.picture("masks/extra.png", np.dstack([MASK * 255, MASK * 9, MASK * 0]).astype(np.uint8))
     with pytest.raises(SamAdaptError, match=r"extra.png': has 3 channels, as colours"):
         prepared_from(mini)
+
+
+@pytest.mark.parametrize(("value", "shown"), [(np.nan, "nan"), (-np.inf, "-inf"), (0.5, "0.5")])
+def test_label_values_that_are_no_whole_numbers_are_told(mini: Miniature, value: float, shown: str) -> None:
+    """Float maps of whole numbers are read."""
+    volume = np.zeros((6, 5, 4), np.float32)
+    volume[2:4, 1:3, 1:3] = 3.0
+    for number in range(4):
+        nib.save(nib.Nifti1Image(volume - 1000, np.eye(4)), mini.path(f"images/{number}.nii.gz"))
+        nib.save(nib.Nifti1Image(volume, np.eye(4)), mini.path(f"labels/{number}.nii.gz"))
+    assert prepared_from(mini, labels=["Liver=3"]).settings["labels"] == {"Liver": 3}
+    volume[2, 2, 2] = value
+    nib.save(nib.Nifti1Image(volume, np.eye(4)), mini.path("labels/2.nii.gz"))
+    picture = mini.picture("x.tif", np.where(MASK, value, 2).astype(np.float32))
+    line = re.escape(f"has the value {shown}, no whole number; save an integer map")
+    with pytest.raises(SamAdaptError, match=f"^label='.*labels/2.nii.gz': {line}$"):
+        prepared_from(mini, labels=["Liver=3"])
+    with pytest.raises(SamAdaptError, match=f"^label='.*x.tif': {line}$"):
+        binary(picture)
 
 
 REAL = [

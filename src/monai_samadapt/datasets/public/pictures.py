@@ -32,17 +32,26 @@ def binary(label: Path) -> Source:
     So soft edges, as JPG and resampling make them, become sharp.
     """
     values = PictureReader().label(str(label))
-    found = stored_values(values.numpy()) if values.shape[0] == 1 else {-1}
+    found = stored_values(values.numpy(), label) if values.shape[0] == 1 else {-1}
     if found <= {0, 1} or found <= {0, 255}:
         return label
     return Made(lambda target: write_png(decode_binary(label), target))
 
 
-def stored_values(label: NDArray[np.generic]) -> set[int]:
-    """The values in a label map, whole numbers; counting is faster than sorting."""
+def stored_values(label: NDArray[np.number], path: Path) -> set[int]:
+    """The values in the label map of a file; counting is faster than sorting.
+
+    Raises:
+        SamAdaptError: when one is no whole number.
+    """
     if np.issubdtype(label.dtype, np.integer) and label.size and label.min() >= 0 and label.max() < MOST_COUNTED:
         return set(np.flatnonzero(np.bincount(label.ravel())).tolist())
-    return {int(value) for value in np.unique(label)}
+    values = np.unique(label)
+    with np.errstate(invalid="ignore"):
+        wrong = values[values % 1 != 0]  # NaN and infinite ones too
+    if wrong.size:
+        raise SamAdaptError("label", str(path), f"has the value {wrong[0]:g}, no whole number", "save an integer map")
+    return {int(value) for value in values}
 
 
 def unzipped(path: Path, label: bool) -> Source:

@@ -30,13 +30,13 @@ def label_values_in(path: Path) -> set[int]:
     """The values in a label file.
 
     Raises:
-        SamAdaptError: when it has several channels.
+        SamAdaptError: when it has several channels, or a value that is no whole number.
     """
     reader = VolumeReader() if is_volume(path) else PictureReader()
     label = reader.label(str(path)).numpy()
     if label.shape[0] != 1:
         raise SamAdaptError("label", str(path), f"has {label.shape[0]} channels, as colours", "save an integer map")
-    return stored_values(label)
+    return stored_values(label, path)
 
 
 def modality_of(images: Sequence[Source]) -> str:
