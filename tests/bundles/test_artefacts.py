@@ -107,11 +107,13 @@ def test_adapter_refuses_another_base(ct_run: Any, tmp_path: Path) -> None:
         network_from_adapter(ct_run.folder, str(other))
 
 
-def test_merge_at_another_size_says_why_and_writes_the_model(
+def test_merge_of_nano_says_what_loads_it_and_writes_the_model(
     ct_run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["merge", str(ct_run.folder), "--to", str(tmp_path)]) == 0
-    assert "no stock checkpoint: image_size 64: the positions were resized" in capsys.readouterr().out
+    reason = "no stock checkpoint: segment_anything has no builder of vit_nano"
+    loaded = f"wrote {tmp_path / 'model.pt'}, which this package loads as model_file"
+    assert capsys.readouterr().out == f"{reason}\n{loaded}\n"
     assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
     merged, model = (torch.load(path / "model.pt", weights_only=True) for path in (tmp_path, ct_run.folder))
     assert list(merged) == list(model)

@@ -202,7 +202,19 @@ def test_merged_state_is_a_stock_sam(image: torch.Tensor) -> None:
     with torch.no_grad():
         expected = network.sam.image_encoder(image)
         assert torch.allclose(plain.image_encoder(image), expected, atol=1e-4)
-    assert "image_size 64" in str(why_not_stock(network))
+
+
+@pytest.mark.parametrize(
+    ("variant", "size", "reason"),
+    [
+        ("vit_nano", 256, "segment_anything has no builder of vit_nano"),
+        ("vit_b", 256, "image_size 256: the positions were resized for it, and segment_anything builds vit_b for 1024"),
+        ("vit_b", 1024, "None"),
+    ],
+)
+def test_only_what_upstream_builds_is_stock(variant: str, size: int, reason: str) -> None:
+    with torch.device("meta"):
+        assert str(why_not_stock(SSam(variant, size, ["Liver"]))).startswith(reason)
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
     reason = why_not_stock(network)
     if reason is not None:
         write_model(folder, network)
-        print(f"no stock checkpoint: {reason}\nwrote {folder / 'model.pt'}")
+        print(f"no stock checkpoint: {reason}\nwrote {folder / 'model.pt'}, which this package loads as model_file")
         if network.added_modules:
             write_torchscript(folder / TORCHSCRIPT, network)
             print(f"wrote {folder / TORCHSCRIPT}, which runs without this package")

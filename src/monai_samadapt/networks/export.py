@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from segment_anything import sam_model_registry
 from torch import Tensor
 
 from monai_samadapt.backbones import family_of, sam2_variant, sam_variant
@@ -26,6 +27,8 @@ def why_not_stock(network: SegmentationNetwork) -> str | None:
         return f"{network.method} adds modules that upstream does not have ({network.added_modules})"
     if family_of(network.variant) == "sam2":
         return _why_not_sam2(network.variant)
+    if network.variant not in sam_model_registry:
+        return f"segment_anything has no builder of {network.variant}"
     published = sam_variant(network.variant).image_size
     if network.image_size != published:
         return (
