@@ -13,6 +13,7 @@ from PIL import Image
 
 from monai_samadapt.datasets import SECTIONS
 from monai_samadapt.datasets.public import Own, Prepared, prepare
+from monai_samadapt.datasets.public.decode import decode_soft_disc_cup
 from monai_samadapt.datasets.public.pictures import binary
 from monai_samadapt.errors import SamAdaptError
 
@@ -44,6 +45,35 @@ def test_lossy_labels_are_cut_at_half(mini: Miniature) -> None:
     prepared = prepared_from(mini, labels=["Gland"])
     assert prepared.made == 10 and prepared.settings["labels"] == ["Gland"]
     assert (label_of(prepared)[0] > 0)[MASK].mean() > 0.7
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_soft_labels_of_16_bits_are_cut_at_half_of_their_range(mini: Miniature, suffix: str) -> None:
+    soft = np.where(MASK, 65535, 0).astype(np.uint16)
+    soft[0, :4] = 129, 300, 20000, 32767
+    soft[4, 0] = 32768
+    expected = MASK.copy()
+    expected[4, 0] = True
+    for number in range(5):
+        mini.picture(f"images/{number}.png")
+        mini.picture(f"masks/{number}.{suffix}", soft)
+    prepared = prepared_from(mini, labels=["Gland"])
+    assert prepared.made == 5 and prepared.notes == [
+        "labels with more values than 0 and one other count from half of their range on"
+    ]
+    assert np.array_equal(label_of(prepared)[0], expected)
+    decoded = decode_soft_disc_cup(*[mini.root / f"masks/0.{suffix}"] * 2)  # from 96 of 255 on: 24576 of 65535
+    assert decoded[0].tolist() == [0, 0, 0, 2, 0, 0, 0, 0] and decoded[4, 0] == 2
+
+
+def test_numbers_in_16_bits_below_half_are_not_cut_away(mini: Miniature) -> None:
+    pairs(mini)
+    numbers = np.where(MASK, np.arange(300, 308), 0).astype(np.uint16)
+    mini.picture("masks/p0_0.png", numbers)
+    with pytest.raises(
+        SamAdaptError, match=r"p0_0.png': has values \[302, 303, 304, 305\] that --labels does not name"
+    ):
+        prepared_from(mini, labels=["Gland"])
 
 
 def test_labels_by_name_and_subjects_by_pattern(mini: Miniature) -> None:

@@ -15,14 +15,20 @@ from monai_samadapt.transforms.pictures import PictureReader
 
 LabelMap = NDArray[np.uint8]
 HALF = 128
+SIXTEEN_BITS = "I;16"  # how Pillow's modes of it begin
 TWO_OF_FOUR = 96
 UNKNOWN, MOST_UNKNOWN = 255, 0.05
 
 
 def read_grey(path: Path) -> LabelMap:
-    """Read a picture of any kind as grey values 0…255 (rows, columns): luma of colours, without alpha."""
+    """Read a picture of any kind as grey values 0…255 (rows, columns): luma of colours, without alpha.
+
+    Of 16-bit values, 0…65535, it is the upper byte.
+    """
     try:
         with Image.open(path) as picture:
+            if picture.mode.startswith(SIXTEEN_BITS):
+                return (np.asarray(picture) >> 8).astype(np.uint8)
             return np.asarray(picture.convert("RGB").convert("L"))
     except OSError as error:
         raise SamAdaptError("label", str(path), f"cannot be read ({error})", "get this file again") from error
@@ -37,8 +43,14 @@ def read_colours(path: Path) -> LabelMap:
         raise SamAdaptError("label", str(path), f"cannot be read ({error})", "get this file again") from error
 
 
+def half_of(path: Path) -> int:
+    """The middle of the range of a picture's stored values: 128, or 32768 of 16 bits."""
+    with Image.open(path) as picture:
+        return HALF << 8 if picture.mode.startswith(SIXTEEN_BITS) else HALF
+
+
 def decode_binary(path: Path) -> LabelMap:
-    """1 where the grey value is at least 128."""
+    """1 where the grey value is at least 128 of 255, or 32768 of 65535."""
     return (read_grey(path) >= HALF).astype(np.uint8)
 
 

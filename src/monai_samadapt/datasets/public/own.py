@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monai_samadapt.datasets.decathlon import label_values
-from monai_samadapt.datasets.public.decode import HALF
+from monai_samadapt.datasets.public.decode import half_of
 from monai_samadapt.datasets.public.describe import Case, Found, LabelValues, PublicSet, Source
 from monai_samadapt.datasets.public.find import first_folder
 from monai_samadapt.datasets.public.outlines import load_json
@@ -63,7 +63,7 @@ class Own:
         notes = [f"{len(left_out)} images have no label and are left out, the first {left_out[0]}"] if left_out else []
         labels, soft = self._labels(source, [label for _, label in files.values()])
         if soft:
-            notes.append("labels with more values than 0 and one other count from half of 255 on")
+            notes.append("labels with more values than 0 and one other count from half of their range on")
         cases = [
             Case(key, image, _label(label, soft), self._subject(source, key, image))
             for key, (image, label) in files.items()
@@ -86,8 +86,8 @@ class Own:
         every = set().union(*values.values()) - {0}
         named = parse_labels(self.labels, source)
         sharp = all(found <= {0, 1} or found <= {0, 255} for found in values.values())
-        edges = any(len(found) > FEW_VALUES and max(found) >= HALF for found in values.values())
-        soft = edges and not sharp and not is_volume(files[0]) and (bool(named) or len(every) > MOST_VALUES)
+        maybe = not sharp and not is_volume(files[0]) and (bool(named) or len(every) > MOST_VALUES)
+        soft = maybe and any(len(found) > FEW_VALUES and max(found) >= half_of(path) for path, found in values.items())
         if (sharp or soft) and (not named or list(named.values()) == [ONE]):
             return named or {"Foreground": ONE}, soft
         named = named or {f"Label {value}": value for value in sorted(every)}

@@ -27,7 +27,7 @@ def label_picture(image: Path, decode: Callable[..., LabelMap], *files: Path) ->
 
 
 def binary(label: Path) -> Source:
-    """A label picture in place if it holds 0 and 1, or 0 and 255; else its pixels from 128 on, as 1.
+    """A label picture in place if it holds 0 and 1, or 0 and 255; else its pixels from half of their range on, as 1.
 
     So soft edges, as JPG and resampling make them, become sharp.
     """
