@@ -108,7 +108,7 @@ def test_setting_named_for_too_little_memory_fits(
             error = bundle.refuse("train+ct", output_dir=str(tmp_path / "run"), **ct_training)
         assert (error.key, error.value) == ("batch_size", 8)
         assert re.fullmatch(r"needs about \d+\.\d GiB on cpu, \d+\.\d can be had", error.problem)
-        assert error.remedy.startswith("set activation_checkpointing true")
+        assert error.remedy.startswith("set activation_checkpointing True")
         found = re.search(r"batch_size (\d+)", error.remedy)
         assert model.total(int(found[1]) if found else 8, True) <= free
 
@@ -120,7 +120,7 @@ def test_loss_that_is_not_finite_stops_with_the_files(
         bundle.run("train+ct", output_dir=str(tmp_path), **{**ct_training, "learning_rate": 1e30})
     line = str(caught.value)
     assert line.startswith("loss=nan: not finite in step 2, files ")
-    assert line.endswith("; look at these files; else lower learning_rate or set amp false")
+    assert line.endswith("; look at these files; else lower learning_rate or set amp False")
     training = json.loads((ct_data / "datalist.json").read_text(encoding="utf-8"))["training"]
     images = {str(ct_data / item["image"]) for item in training}
     named = set(re.findall(r"/\S+\.nii\.gz", line))

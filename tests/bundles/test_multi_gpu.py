@@ -187,7 +187,7 @@ def test_a_process_that_dies_ends_the_others_in_one_line(together: Any, pictures
     last = ended.logs[0].strip().splitlines()[-1]
     assert last == (
         "processes=2: another process of the run has ended or does not answer; read its message; "
-        "resume true goes on after the last epoch saved"
+        "resume True goes on after the last epoch saved"
     )
     assert torch.load(tmp_path / "run" / "checkpoint_last.pt", weights_only=True)["epoch"] == 1
 

@@ -37,6 +37,7 @@ def test_resuming_with_other_settings_is_refused(
         bundle.run("train+ct", output_dir=str(ct_run.folder), resume=True, **{**ct_training, **ids})
     assert caught.value.error.key == key
     assert problem in str(caught.value)
+    assert caught.value.error.remedy.endswith(", or set resume False")
     after = hashes(ct_run.folder)
     assert {name for name in before if before[name] != after[name]} <= {"preflight.json", "datalist.json"}
     assert set(after) == set(before)
@@ -44,5 +45,7 @@ def test_resuming_with_other_settings_is_refused(
 
 def test_resuming_from_a_broken_checkpoint_is_refused(bundle: Any, ct_training: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "checkpoint_last.pt").write_bytes(b"no checkpoint")
-    with pytest.raises(OneLineExit, match=r"resume='.*checkpoint_last.pt': cannot be read.*; "):
+    with pytest.raises(
+        OneLineExit, match=r"resume='.*checkpoint_last.pt': cannot be read.*; set resume False to start anew$"
+    ):
         bundle.run("train+ct", output_dir=str(tmp_path), resume=True, **ct_training)

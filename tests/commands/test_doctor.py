@@ -47,11 +47,11 @@ def test_advice_fits_and_keeps_the_images_of_an_update(capsys: pytest.CaptureFix
     assert found is not None
     budget = ["--memory_gib", str(float(found[1]) / 3)]
     line = doctor(capsys, *SMALL, *wanted, *budget)[2]
-    said = re.match(r"set activation_checkpointing true, batch_size (\d), accumulation_steps (\d)", line)
+    said = re.match(r"set activation_checkpointing True, batch_size (\d), accumulation_steps (\d)", line)
     assert said is not None, line
     size, steps = int(said[1]), int(said[2])
     assert 8 <= size * steps < 8 + size
-    changed = ["--activation_checkpointing", "true", "--image_size", "256", "--batch_size", str(size)]
+    changed = ["--activation_checkpointing", "True", "--image_size", "256", "--batch_size", str(size)]
     assert doctor(capsys, *SMALL, *changed, *budget)[2] == "fits"
 
 
@@ -69,7 +69,7 @@ def test_advice_for_volumes_fits_when_followed(capsys: pytest.CaptureFixture[str
     assert found is not None
     wanted = ["--overlay", "ct", "--image_size", "256", "--memory_gib", str(float(found[1]) / 3)]
     advice = doctor(capsys, *SMALL, *wanted)[2]
-    said = re.match(r"set (activation_checkpointing true), (batch_size \d), accumulation_steps \d, (\S+ \d) ", advice)
+    said = re.match(r"set (activation_checkpointing True), (batch_size \d), accumulation_steps \d, (\S+ \d) ", advice)
     assert said is not None, advice
     changed = [word for part in said.groups() for word in f"--{part}".split()]
     lines = doctor(capsys, *SMALL, *wanted, *changed)

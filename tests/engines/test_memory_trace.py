@@ -71,10 +71,10 @@ def test_any_batch_is_known_from_those_of_one_and_two() -> None:
     model = StepModel(make, 64, half=False)
     assert model.total(7, False) == pytest.approx(step_memory(lambda: make(False), 64, 7, False).total, rel=0.01)
     assert advice(model, 4, False, model.total(4, False)) == "close what else uses the memory"
-    assert advice(model, 4, False, model.total(4, True)).startswith("set activation_checkpointing true (needs ")
+    assert advice(model, 4, False, model.total(4, True)).startswith("set activation_checkpointing True (needs ")
     line = advice(model, 4, False, model.total(1, True))
     assert line.startswith(
-        "set activation_checkpointing true, batch_size 1, accumulation_steps 4, samples_per_volume 1 (needs "
+        "set activation_checkpointing True, batch_size 1, accumulation_steps 4, samples_per_volume 1 (needs "
     )
     assert advice(model, 4, False, model.total(1, True) - 1).startswith("lower image_size, take a smaller variant")
 
@@ -116,7 +116,7 @@ def test_running_out_of_memory_ends_with_a_setting_that_fits(error: Exception, m
         execute(trainer)
     line = str(caught.value)
     assert line.startswith("batch_size=4: out of memory on cpu, 0.0 GiB can be had; the last epoch is saved; set ")
-    assert "activation_checkpointing true" in line
+    assert "activation_checkpointing True" in line
     assert "\n" not in line
 
 

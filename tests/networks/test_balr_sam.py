@@ -152,7 +152,7 @@ def test_boundary_logits_follow_in_training_only(image: torch.Tensor) -> None:
     network = nano(["A", "B"], boundary_head=True)
     assert network.train()(image).shape[1] == 3 + 2
     assert network.eval()(image).shape[1] == 3
-    with pytest.raises(SamAdaptError, match="boundary_head=True"):
+    with pytest.raises(SamAdaptError, match=r"boundary_head=True: .*; set detail True$"):
         nano(boundary_head=True, detail=False)
 
 

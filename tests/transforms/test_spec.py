@@ -57,7 +57,7 @@ def test_the_parsed_labels():
         ({"modality": "fundus", "crop": "disc"}, "crop='disc': is no size of a square"),
         ({"modality": "fundus", "crop": float("inf")}, "crop=inf: is no size of a square"),
         ({"nested": True}, "nested=True: is for overlapping labels, these exclude each other"),
-        ({"nested": 1}, "nested=1: is neither true nor false"),
+        ({"nested": 1}, "nested=1: is neither True nor False"),
     ],
 )
 def test_impossible_settings_give_one_line(changes, line):

@@ -20,8 +20,8 @@ def register(commands: Any) -> None:
     parser.add_argument("--bundle", help="predict the memory of training this bundle: name or folder")
     parser.add_argument("--overlay", action="append", default=[], help="configuration on top, as ct or low_memory")
     parser.add_argument("--memory_gib", type=float, help="memory to fit into; by default that of the device")
-    parser.add_argument("--activation_checkpointing", help="true or false")
-    parser.add_argument("--amp", help="true or false")
+    parser.add_argument("--activation_checkpointing", help="True or False")
+    parser.add_argument("--amp", help="True or False")
     for name in IDS:
         parser.add_argument(f"--{name}", help="id of the bundle")
     parser.set_defaults(run=run)

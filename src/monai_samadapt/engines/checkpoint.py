@@ -94,7 +94,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         SamAdaptError: when it is no checkpoint of this package.
     """
-    remedy = "set resume false to start anew"
+    remedy = "set resume False to start anew"
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -130,15 +130,15 @@ def check_checkpoint(
     for key, value in settings.items():
         was = state["settings"].get(key)
         if json.dumps(was) != json.dumps(value):  # as text, since the order of labels counts
-            raise SamAdaptError(key, value, f"the run to resume has {was!r}", "keep it, or set resume false")
+            raise SamAdaptError(key, value, f"the run to resume has {was!r}", "keep it, or set resume False")
     if state["base_sha256"] != base_sha256:
         problem = "the run to resume began with other base weights"
-        raise SamAdaptError("checkpoint", str(base_sha256)[:12], problem, "give those, or set resume false")
+        raise SamAdaptError("checkpoint", str(base_sha256)[:12], problem, "give those, or set resume False")
     same_processes = state.get("world_size", 1) == idist.get_world_size()
     if state["epoch_length"] != epoch_length and same_processes:
         problem = f"the run to resume has {state['epoch_length']} steps an epoch"
-        remedy = "keep data and batch_size, or set resume false"
+        remedy = "keep data and batch_size, or set resume False"
         raise SamAdaptError("batch_size", f"{epoch_length} steps", problem, remedy)
     if state["epoch"] > max_epochs:
         problem = f"the run to resume has finished epoch {state['epoch']}"
-        raise SamAdaptError("max_epochs", max_epochs, problem, "raise it, or set resume false")
+        raise SamAdaptError("max_epochs", max_epochs, problem, "raise it, or set resume False")

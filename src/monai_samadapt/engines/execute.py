@@ -35,7 +35,7 @@ def execute(engine: Workflow) -> None:
             raise exhausted(engine) from error
         if is_lost(error):
             problem = "another process of the run has ended or does not answer"
-            remedy = "read its message; resume true goes on after the last epoch saved"
+            remedy = "read its message; resume True goes on after the last epoch saved"
             raise SamAdaptError("processes", idist.get_world_size(), problem, remedy) from error
         raise
 

@@ -38,7 +38,7 @@ class NonFiniteLoss:
         if waiting is not None and not torch.isfinite(waiting[0]):
             loss, names, step = waiting
             problem = f"not finite in step {step}, files {', '.join(sorted(set(names)))}"
-            remedy = "look at these files; else lower learning_rate or set amp false"
+            remedy = "look at these files; else lower learning_rate or set amp False"
             raise OneLineExit(SamAdaptError("loss", float(loss), problem, remedy))
 
 

@@ -103,7 +103,7 @@ class BALRSam(SegmentationNetwork):
             "seed": seed,
         }
         if boundary_head and not detail:
-            raise SamAdaptError("boundary_head", True, "reads the detail network, which is off", "set detail true")
+            raise SamAdaptError("boundary_head", True, "reads the detail network, which is off", "set detail True")
         self.tensor_attention, self.train_decoder = tensor_attention, train_decoder
         self.sam = build_sam(variant, image_size, checkpoint, seed)
         self.adapt_from(adapt_from_block)

@@ -53,10 +53,10 @@ def check_fundus(modality: str, channels: str, crop: float | None) -> None:
 def check_nested(nested: bool, label_spec: LabelSpec) -> None:
     """Check that labels that lie inside one another may overlap."""
     if not isinstance(nested, bool):
-        raise SamAdaptError("nested", nested, "is neither true nor false", "give one of them")
+        raise SamAdaptError("nested", nested, "is neither True nor False", "give one of them")
     if nested and label_spec.exclusive:
         remedy = (
-            'give labels that share values, outermost first, e.g. {"Disc": [1, 2], "Cup": 2}, or leave nested false'
+            'give labels that share values, outermost first, e.g. {"Disc": [1, 2], "Cup": 2}, or leave nested False'
         )
         raise SamAdaptError("nested", nested, "is for overlapping labels, these exclude each other", remedy)
 
