@@ -15,7 +15,14 @@ from monai_samadapt.transforms.compose import OneLineCompose
 from monai_samadapt.transforms.prompts import FilePromptsd
 from monai_samadapt.transforms.restore import DropChanneld, RestoreSegmentationd
 from monai_samadapt.transforms.save import SaveSegmentationd, check_extension
-from monai_samadapt.transforms.settings import check_fundus, check_nested, check_spacing, check_window, plain_values
+from monai_samadapt.transforms.settings import (
+    check_fundus,
+    check_nested,
+    check_spacing,
+    check_window,
+    file_names,
+    plain_values,
+)
 from monai_samadapt.transforms.volume_prompts import stand_upright, to_slices
 
 
@@ -66,7 +73,9 @@ class DataSpec:
         object.__setattr__(self, "window", check_window(self.window, self.modality))
         object.__setattr__(self, "spacing", check_spacing(self.spacing))
         check_fundus(self.modality, self.channels, self.crop)
-        check_nested(self.nested, LabelSpec.parse(self.labels, self.overlapping))
+        check_nested(self.nested, self.label_spec)
+        if not self.volumes and not self.label_spec.exclusive:  # a file for each label
+            file_names(self.label_spec)
 
     @property
     def label_spec(self) -> LabelSpec:
