@@ -156,6 +156,7 @@ class DataSpec:
         """As for inference; ``label`` (1, …) or (K, …) and an optional ``mask`` (1, …) on the source grid, uint8.
 
         The item's ``prompt_mode`` tells its prompts: ``none`` by default; ``seed`` is that of drawn ones.
+        `CacheDataset` caches a volume's fitted slices as float32 of one channel; ``copy_cache=False`` is safe.
         """
         return self.chain.evaluation(seed)
 
