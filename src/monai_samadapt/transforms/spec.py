@@ -107,9 +107,13 @@ class DataSpec:
         """``affine`` where the files have a voxel size in mm; None for pictures, whose distances are in pixels."""
         return "affine" if self.volumes else None
 
+    def slices_per_volume(self, batch_size: int, samples_per_volume: int) -> int:
+        """How many slices are drawn from a volume each time: no more than a batch may have."""
+        return min(batch_size, samples_per_volume)
+
     def items_per_batch(self, batch_size: int, samples_per_volume: int) -> int:
-        """How many items of the data list make a batch of about ``batch_size`` images: a volume gives several."""
-        return max(1, batch_size // samples_per_volume) if self.volumes else batch_size
+        """How many items of the data list make a batch of at most ``batch_size`` images: a volume gives several."""
+        return batch_size // self.slices_per_volume(batch_size, samples_per_volume) if self.volumes else batch_size
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
