@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from monai_samadapt.engines.memory import BundleStep
+
 BASES = ("train", "evaluate", "inference", "metadata")
 OVERRIDES = (
     *("dataset_dir", "datalist", "output_dir", "checkpoint", "variant", "image_size", "labels", "rank", "batch_size"),
@@ -113,6 +115,16 @@ def test_ids_reach_what_they_set(bundle: Any, ct_data: Path, tmp_path: Path) -> 
     assert {group["initial_lr"] for group in run.optimizer.param_groups} == {0.02}
     assert workflow.train_handlers[1].interval == 3
     assert (run.patience, run.resume, workflow.val_inferer.slice_batch) == (9, False, 6)
+
+
+@pytest.mark.parametrize(("batch", "samples", "images"), [(3, 8, 3), (8, 3, 6), (4, 4, 4)])
+def test_a_step_has_at_most_batch_size_slices(
+    bundle: Any, ct_data: Path, batch: int, samples: int, images: int
+) -> None:
+    ids = {"dataset_dir": str(ct_data), "labels": CT_LABELS, "checkpoint": "random"}
+    workflow = bundle.workflow("train+ct", batch_size=batch, samples_per_volume=samples, **ids)
+    first = next(iter(workflow.trainer.data_loader))
+    assert len(first["image"]) == images == BundleStep(dict(workflow.parser.get())).images
 
 
 def without(bundle: Any, folder: Path, config: str, key: str) -> Any:

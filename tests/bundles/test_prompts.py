@@ -98,7 +98,11 @@ def test_prompts_of_a_file_change_the_files_of_inference_and_the_evaluation_alik
     path = tmp_path / "prompts.json"
     path.write_text(json.dumps({case["image"]: {"Cup": {"box": box}}}), encoding="utf-8")
     for name, ids in (("plain", {}), ("prompted", {"prompts_file": str(path)})):
+        ids = {**ids, "probabilities": True}
         bundle.run("inference+image2d", output_dir=str(tmp_path / name), **picture_run.model, **ids)
+    rim, cup_map = (f"images/{Path(case['image']).stem}_prob_{label}.png" for label in LABELS)
+    for map_, same in ((rim, True), (cup_map, False)):  # a prompt is about the label it names
+        assert ((tmp_path / "plain" / map_).read_bytes() == (tmp_path / "prompted" / map_).read_bytes()) is same
     file = f"images/{Path(case['image']).stem}_seg.png"
     plain, prompted = (np.asarray(Image.open(tmp_path / name / file)) for name in ("plain", "prompted"))
     assert (plain != prompted).any()

@@ -73,9 +73,7 @@ def test_any_batch_is_known_from_those_of_one_and_two() -> None:
     assert advice(model, 4, False, model.total(4, False)) == "close what else uses the memory"
     assert advice(model, 4, False, model.total(4, True)).startswith("set activation_checkpointing True (needs ")
     line = advice(model, 4, False, model.total(1, True))
-    assert line.startswith(
-        "set activation_checkpointing True, batch_size 1, accumulation_steps 4, samples_per_volume 1 (needs "
-    )
+    assert line.startswith("set activation_checkpointing True, batch_size 1, accumulation_steps 4 (needs ")
     assert advice(model, 4, False, model.total(1, True) - 1).startswith("lower image_size, take a smaller variant")
 
 

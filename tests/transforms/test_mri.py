@@ -78,4 +78,5 @@ def test_a_window_is_refused() -> None:
 
 def test_it_is_a_volume_in_every_other_respect() -> None:
     assert MRI.volumes and MRI.metric_spacing == "affine" and MRI.output_ext == ".nii.gz"
-    assert MRI.items_per_batch(8, 4) == 2
+    assert MRI.items_per_batch(8, 4) == 2 and MRI.slices_per_volume(8, 4) == 4
+    assert MRI.items_per_batch(3, 8) == 1 and MRI.slices_per_volume(3, 8) == 3  # a batch has at most three slices

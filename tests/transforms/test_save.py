@@ -9,7 +9,8 @@ import torch
 from monai.transforms import SaveImaged
 from PIL import Image
 
-from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.engines import own_cases
+from monai_samadapt.errors import OneLineExit, SamAdaptError
 from monai_samadapt.transforms import DataSpec, SaveSegmentationd
 from monai_samadapt.transforms.save import relative_name
 
@@ -144,3 +145,24 @@ def test_unknown_suffixes_are_refused(tmp_path):
     for spec, extension in ((CT, ".png"), (DataSpec("image2d", ["A"]), ".nii.gz"), (CT, "nii.gz")):
         with pytest.raises(SamAdaptError, match="output_ext"):
             spec.postprocessing(spec.inference_transforms(), str(tmp_path), output_ext=extension)
+
+
+def test_files_keep_letters_of_every_script(picture, tmp_path):
+    spec = DataSpec("image2d", ["Écho (2)", "腎臓_左", "Опухоль"], overlapping=True, image_size=16)
+    run(spec, picture(np.zeros((3, 5), np.uint8)), tmp_path)
+    names = {path.name for path in tmp_path.glob("case_seg_*")}
+    assert names == {"case_seg_Écho_2_.png", "case_seg_腎臓_左.png", "case_seg_Опухоль.png"}
+
+
+def test_labels_whose_files_have_the_same_name_are_refused(nifti, tmp_path):
+    labels = ["Kidney (left)", "Kidney [left]"]
+    line = r"^labels='Kidney \[left\]': would be saved over 'Kidney \(left\)': .* _Kidney_left_; rename one"
+    with pytest.raises(SamAdaptError, match=line):
+        DataSpec("image2d", labels, overlapping=True, image_size=16)
+    exclusive = DataSpec("image2d", labels, image_size=16)  # one file for both, unless probabilities are asked for
+    assert exclusive.saver("out").outputs("a.png") == [Path("out/a_seg.png")]
+    with pytest.raises(OneLineExit, match=line):
+        own_cases([{"image": "a.png"}], exclusive, "out", probabilities=True)
+    volumes = DataSpec("ct", labels, overlapping=True, image_size=16, window=(0, 1))
+    run(volumes, nifti(np.zeros((5, 4, 1), np.int16)), tmp_path, probabilities=True)
+    assert {path.name for path in tmp_path.glob("case_*")} == {"case_seg.nii.gz", "case_prob.nii.gz"}

@@ -33,9 +33,9 @@ class BundleStep:
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._parser = ConfigParser({**config, "checkpoint": None})
         get = self._parser.get_parsed_content
-        spec, samples = get("data_spec"), int(get("samples_per_volume"))
-        items = int(spec.items_per_batch(int(get("batch_size")), samples))
-        self.images = items * samples if spec.volumes else items
+        spec, counts = get("data_spec"), (int(get("batch_size")), int(get("samples_per_volume")))
+        items = int(spec.items_per_batch(*counts))
+        self.images = items * int(spec.slices_per_volume(*counts)) if spec.volumes else items
         self.checkpointing, self.device = bool(get("activation_checkpointing")), str(get("device"))
         self.half = bool(get("amp")) and self.device.startswith("cuda")
         self.model = StepModel(partial(_build, self._parser), spec.image_size, self.half)

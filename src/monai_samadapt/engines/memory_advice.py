@@ -60,7 +60,7 @@ def advice(model: StepModel, batch: int, checkpointing: bool, budget: int) -> st
         return "close what else uses the memory"
     changes = ["activation_checkpointing True"] if recompute and not checkpointing else []
     if size < batch:
-        changes += [f"batch_size {size}", f"accumulation_steps {-(-batch // size)}", f"samples_per_volume {size}"]
+        changes += [f"batch_size {size}", f"accumulation_steps {-(-batch // size)}"]
     return f"set {', '.join(changes)} (needs {model.total(*found) / 2**30:.1f} GiB)"
 
 

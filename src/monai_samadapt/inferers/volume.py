@@ -16,6 +16,7 @@ from tqdm import tqdm
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.inferers.clicked import segment_clicked
 from monai_samadapt.inferers.features import FeatureCache
+from monai_samadapt.inferers.label_prompts import are_of_labels, decode_labels
 from monai_samadapt.inferers.slice_prompts import PER_IMAGE, asked_labels, decode_slices, for_slices, is_given
 from monai_samadapt.networks.base import SegmentationNetwork, with_background
 from monai_samadapt.transforms.clicks import CLICKS
@@ -30,7 +31,8 @@ class VolumeInferer(Inferer):
     the same memory for any number of slices; a volume may stay on the CPU from the start. In evaluation mode the
     network's ``merge()`` is called first and no gradients are kept.
 
-    A promptable network encodes a picture once for all calls on it that follow each other. From prompts, which give
+    A promptable network encodes a picture once for all calls on it that follow each other. Prompts of the labels, one
+    for each in their order, change the labels they are about alone; see `decode_labels`. From other prompts, which give
     one channel each, the logits of exclusive labels get their background channel, as they have without prompts.
     Where the meta of the input has `Clicks`, only these are answered; see `segment_clicked`.
 
@@ -153,6 +155,8 @@ class VolumeInferer(Inferer):
     def _decode(
         self, features: Any, network: SegmentationNetwork, args: tuple[Any, ...], prompts: Mapping[str, Any]
     ) -> Tensor:
+        if not args and are_of_labels(prompts, network.label_spec):
+            return decode_labels(network, features, prompts)
         logits = network.decode(features, *args, **prompts)
         prompted = any(is_given(value) for value in (*args[: len(PER_IMAGE)], *map(prompts.get, PER_IMAGE)))
         return with_background(logits, network.label_spec) if prompted else logits

@@ -14,6 +14,7 @@ from monai_samadapt.transforms.chain import IMAGE, Chain
 from monai_samadapt.transforms.clicked_slices import KeepClickedSlicesd
 from monai_samadapt.transforms.colour import ColourChannelsd
 from monai_samadapt.transforms.disc import CropAtDiscd, given_centre
+from monai_samadapt.transforms.end_of_cached import EndOfCached
 from monai_samadapt.transforms.field_of_view import FieldOfViewd
 from monai_samadapt.transforms.fundus_augment import fundus_augmentation
 from monai_samadapt.transforms.grid import RAS_PAIRS, UPRIGHT
@@ -46,7 +47,7 @@ class VolumeChain(Chain):
 
     def to_network(self, keys: Sequence[str]) -> list[Transform]:
         neighbours = [NeighbourChannelsd()] if self.spec.neighbours else []
-        return [*neighbours, *super().to_network(keys)]
+        return [EndOfCached(), *neighbours, *super().to_network(keys)]
 
     def sample(self, samples: int) -> list[Transform]:
         return [CompactVolumed(), RandSlicesd(samples, self.spec.neighbours)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.files import atomic_path
 from monai_samadapt.labels import LabelSpec
 from monai_samadapt.transforms.grid import file_of
+from monai_samadapt.transforms.settings import file_names
 from monai_samadapt.transforms.volumes import NIFTI
 
 VOLUME_FORMATS = (".nii.gz", ".nii", ".nrrd", ".mha")
@@ -47,7 +47,7 @@ class SaveSegmentationd(SaveImaged):
         data_root_dir: the folder below which the sources' folders are kept.
 
     Raises:
-        SamAdaptError: when two sources would be written to the same file.
+        SamAdaptError: when two sources, or two labels, would be written to the same file.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class SaveSegmentationd(SaveImaged):
 
     def _names(self, base: str, extension: str) -> list[str]:
         """A file for each label."""
-        return [f"{base}_{re.sub(r'[^A-Za-z0-9.-]+', '_', name)}{extension}" for name in self.label_spec.names]
+        return [f"{base}_{name}{extension}" for name in file_names(self.label_spec)]
 
 
 def relative_name(source: str, root: str) -> Path:

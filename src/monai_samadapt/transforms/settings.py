@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -59,6 +60,21 @@ def check_nested(nested: bool, label_spec: LabelSpec) -> None:
             'give labels that share values, outermost first, e.g. {"Disc": [1, 2], "Cup": 2}, or leave nested False'
         )
         raise SamAdaptError("nested", nested, "is for overlapping labels, these exclude each other", remedy)
+
+
+def file_names(label_spec: LabelSpec) -> list[str]:
+    """Return each label's name as a part of a file's name: what is no letter, digit, dot, dash or ``_`` becomes ``_``.
+
+    Raises:
+        SamAdaptError: when two labels would be written to the same file.
+    """
+    labels: dict[str, str] = {}
+    for label in label_spec.names:
+        name = re.sub(r"[^\w.-]+", "_", label)
+        if (other := labels.setdefault(name, label)) != label:
+            problem = f"would be saved over {other!r}: the files of both end in _{name}"
+            raise SamAdaptError("labels", label, problem, "rename one, in letters and digits that the other has not")
+    return list(labels)
 
 
 def plain_values(value: Any) -> Any:

@@ -15,7 +15,14 @@ from monai_samadapt.transforms.compose import OneLineCompose
 from monai_samadapt.transforms.prompts import FilePromptsd
 from monai_samadapt.transforms.restore import DropChanneld, RestoreSegmentationd
 from monai_samadapt.transforms.save import SaveSegmentationd, check_extension
-from monai_samadapt.transforms.settings import check_fundus, check_nested, check_spacing, check_window, plain_values
+from monai_samadapt.transforms.settings import (
+    check_fundus,
+    check_nested,
+    check_spacing,
+    check_window,
+    file_names,
+    plain_values,
+)
 from monai_samadapt.transforms.volume_prompts import stand_upright, to_slices
 
 
@@ -66,7 +73,9 @@ class DataSpec:
         object.__setattr__(self, "window", check_window(self.window, self.modality))
         object.__setattr__(self, "spacing", check_spacing(self.spacing))
         check_fundus(self.modality, self.channels, self.crop)
-        check_nested(self.nested, LabelSpec.parse(self.labels, self.overlapping))
+        check_nested(self.nested, self.label_spec)
+        if not self.volumes and not self.label_spec.exclusive:  # a file for each label
+            file_names(self.label_spec)
 
     @property
     def label_spec(self) -> LabelSpec:
@@ -98,9 +107,13 @@ class DataSpec:
         """``affine`` where the files have a voxel size in mm; None for pictures, whose distances are in pixels."""
         return "affine" if self.volumes else None
 
+    def slices_per_volume(self, batch_size: int, samples_per_volume: int) -> int:
+        """How many slices are drawn from a volume each time: no more than a batch may have."""
+        return min(batch_size, samples_per_volume)
+
     def items_per_batch(self, batch_size: int, samples_per_volume: int) -> int:
-        """How many items of the data list make a batch of about ``batch_size`` images: a volume gives several."""
-        return max(1, batch_size // samples_per_volume) if self.volumes else batch_size
+        """How many items of the data list make a batch of at most ``batch_size`` images: a volume gives several."""
+        return batch_size // self.slices_per_volume(batch_size, samples_per_volume) if self.volumes else batch_size
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
@@ -147,6 +160,7 @@ class DataSpec:
         """As for inference; ``label`` (1, …) or (K, …) and an optional ``mask`` (1, …) on the source grid, uint8.
 
         The item's ``prompt_mode`` tells its prompts: ``none`` by default; ``seed`` is that of drawn ones.
+        `CacheDataset` caches a volume's fitted slices as float32 of one channel; ``copy_cache=False`` is safe.
         """
         return self.chain.evaluation(seed)
 
