@@ -4,9 +4,10 @@
 
 Each row is a ratio of one run: both sides have the same random weights, input and precision (float32 on a CPU, bfloat16
 on CUDA), their outputs are compared first, and their repeats alternate, so that what else the machine does meets both.
-Peak memory is that of a step in a process of its own. Writes ``all.json`` and ``all.md``. ``--quick`` takes the nano
-variants and small images, to see that it runs, and no peaks. What encoders reach of the machine's rate of matrix
-products: ``encoder_rate.py``. Where an epoch's time goes: ``profile_epoch.py``.
+Peak memory is that of a step in a process of its own (on CUDA: what the step allocates). Writes ``all.json`` and
+``all.md``; a case that fails has a row that says why. ``--quick`` takes the nano variants and small images, to see that
+it runs, and no peaks. What encoders reach of the machine's rate of matrix products: ``encoder_rate.py``. Where an
+epoch's time goes: ``profile_epoch.py``.
 """
 
 from __future__ import annotations
@@ -44,9 +45,16 @@ def main() -> None:
     rows = []
     for case in all_cases(options):
         if options.only in f"{case.name}, {case.other}":
-            rows.append(measure(case, options.device, options.repeats, peaks=not options.quick))
+            rows.append(row_of(case, options))
             print(json.dumps(rows[-1]), flush=True)
             write(rows, options)
+
+
+def row_of(case: Any, options: argparse.Namespace) -> dict[str, Any]:
+    try:
+        return measure(case, options.device, options.repeats, peaks=not options.quick)
+    except Exception as error:
+        return {"case": case.name, "against": case.other, "failed": f"{type(error).__name__}: {error}"[:300]}
 
 
 def all_cases(options: argparse.Namespace) -> list[Any]:

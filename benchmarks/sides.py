@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 Step = Callable[[], Any]
+BFLOAT16 = 0.05  # of the largest output: how far two sides in bfloat16, whose numbers have 8 bits, may be apart
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Case:
         make: from the side (ours or the other) and the device to a step that returns what both must agree on; None
             where they need not.
         other: the other side, in words.
-        tolerance: largest difference of the outputs.
+        tolerance: largest difference of the outputs in float32; in bfloat16 it is BFLOAT16 of the largest output.
         peak: whether to measure the peak memory.
         target: smallest ratio of the times, other to ours; None for none.
     """
@@ -64,6 +65,17 @@ def difference(ours: Any, other: Any) -> float | None:
     return float((torch.as_tensor(ours).float() - torch.as_tensor(other).float()).abs().max())
 
 
+def check(case: Case, device: str, outputs: tuple[Any, Any]) -> None:
+    """Raise where the sides' outputs differ by more than the case allows."""
+    apart = difference(*outputs)
+    if apart is None:
+        return
+    scale = float(torch.as_tensor(outputs[1]).float().abs().max())
+    allowed = max(case.tolerance, BFLOAT16 * scale) if device.startswith("cuda") else case.tolerance
+    if apart > allowed:
+        raise ValueError(f"{case.name}: outputs differ by {apart:.2e}, of {scale:.2e} at most")
+
+
 def resident(field: str) -> int:
     """``VmRSS`` (now) or ``VmHWM`` (largest) of this process in bytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -74,17 +86,18 @@ def peak_of(case: Case, ours: bool, device: str, queue: Any) -> None:
     """In a process of its own: the memory of a step beyond what was there before."""
     torch.set_num_threads(1)
     step = case.make(ours, device)
-    if device.startswith("cuda"):
-        step()
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        step()
-        queue.put(torch.cuda.max_memory_allocated() - before)
-        return
     Path("/proc/self/clear_refs").write_text("5")
     before = resident("VmRSS")
     step()
     queue.put(resident("VmHWM") - before)
+
+
+def allocated_by(step: Step) -> int:
+    """The most a step that has run before allocates on CUDA beyond what was there, in bytes."""
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    step()
+    return torch.cuda.max_memory_allocated() - before
 
 
 def measure_peak(case: Case, ours: bool, device: str) -> int:
@@ -101,9 +114,9 @@ def measure_peak(case: Case, ours: bool, device: str) -> int:
 def measure(case: Case, device: str, repeats: int, peaks: bool = True) -> dict[str, Any]:
     """The row of a case: medians of repeats that alternate between the sides, their ratio, and the peaks."""
     ours, other = case.make(True, device), case.make(False, device)
-    apart = difference(ours(), other())
-    if apart is not None and apart > case.tolerance:
-        raise SystemExit(f"{case.name}: outputs differ by {apart:.2e}")
+    check(case, device, found := (ours(), other()))
+    apart = difference(*found)
+    del found
     times = [(timed(ours, device), timed(other, device)) for _ in range(repeats)]
     mine, theirs = (statistics.median(column) for column in zip(*times, strict=True))
     row: dict[str, Any] = {
@@ -115,9 +128,11 @@ def measure(case: Case, device: str, repeats: int, peaks: bool = True) -> dict[s
         "target": case.target,
         "difference": apart,
     }
-    del ours, other
     if case.peak and peaks:
-        found = [measure_peak(case, side, device) for side in (True, False)]
+        on_cuda = device.startswith("cuda")
+        found = [allocated_by(step) for step in (ours, other)] if on_cuda else []
+        del ours, other
+        found = found or [measure_peak(case, side, device) for side in (True, False)]
         row |= {"ours_peak_mib": found[0] >> 20, "other_peak_mib": found[1] >> 20}
         row["peak_ratio"] = round(found[0] / found[1], 2)
     return row

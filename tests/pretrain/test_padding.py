@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from monai_samadapt.pretrain.__main__ import procedural_scenes
 from monai_samadapt.pretrain.padding import pad_some
 from monai_samadapt.pretrain.samples import normalise
 from monai_samadapt.pretrain.scenes import Scenes
+from monai_samadapt.pretrain.source import ProceduralScenes
 
 COUNT, SIZE = 200, 64
 
@@ -55,7 +55,7 @@ def test_an_object_cut_by_more_than_half_is_none() -> None:
 
 
 def test_pretraining_sees_padded_images() -> None:
-    images = normalise(procedural_scenes(64, 32, 5).images)
+    images = normalise(ProceduralScenes(torch.device("cpu"))(64, 32, 5).images)
     blank = images.abs().amax(1) < 1e-5
     share = (blank[:, -1].all(1) | blank[:, :, -1].all(1)).float().mean()
     assert share == pytest.approx(0.5, abs=0.2)

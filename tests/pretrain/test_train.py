@@ -12,12 +12,14 @@ from safetensors import safe_open
 
 from monai_samadapt.backbones import build_sam
 from monai_samadapt.errors import SamAdaptError
-from monai_samadapt.pretrain.__main__ import main, procedural_scenes
+from monai_samadapt.pretrain.__main__ import main
 from monai_samadapt.pretrain.config import PretrainConfig
+from monai_samadapt.pretrain.source import ProceduralScenes
 from monai_samadapt.pretrain.state import RunState
 from monai_samadapt.pretrain.train import Runtime, train
 
 TINY = PretrainConfig(sizes=(32, 64), shares=(0.5, 1.0), batch_sizes=(2, 2), prompts=8, warmup=2, steps=4)
+SCENES = ProceduralScenes(torch.device("cpu"))
 
 
 def test_schedule() -> None:
@@ -40,12 +42,12 @@ def test_wrong_settings_are_refused(key: str, change: dict[str, object]) -> None
 def test_resume_is_exact(tmp_path: Path) -> None:
     def run(folder: str) -> RunState:
         (tmp_path / folder).mkdir(exist_ok=True)
-        return train(TINY, Runtime(tmp_path / folder, torch.device("cpu"), threads=2, log_steps=1), procedural_scenes)
+        return train(TINY, Runtime(tmp_path / folder, torch.device("cpu"), threads=2, log_steps=1), SCENES)
 
     def stop(*draw: int) -> object:
         if draw[0] == 64 and draw[2] // 64 == 3:
             raise KeyboardInterrupt
-        return procedural_scenes(*draw)
+        return SCENES(*draw)
 
     whole = run("whole")
     (tmp_path / "parts").mkdir()
@@ -64,7 +66,7 @@ def test_resume_is_exact(tmp_path: Path) -> None:
 def test_a_checkpoint_of_other_sizes_is_refused(tmp_path: Path) -> None:
     RunState(TINY, torch.device("cpu")).save(tmp_path / "checkpoint.pt")
     with pytest.raises(SamAdaptError, match=r"^sizes="):
-        train(replace(TINY, sizes=(32, 96)), Runtime(tmp_path, torch.device("cpu")), procedural_scenes)
+        train(replace(TINY, sizes=(32, 96)), Runtime(tmp_path, torch.device("cpu")), SCENES)
 
 
 def test_command_line_writes_weights_that_load(tmp_path: Path) -> None:
@@ -85,3 +87,14 @@ def test_a_wrong_setting_ends_the_command_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"^prompts=7: ") as error:
         main(["--output", str(tmp_path), "--steps", "1", "--prompts", "7"])
     assert "\n" not in str(error.value)
+
+
+def test_images_made_ahead_are_those_of_one_larger_batch_in_order() -> None:
+    whole = SCENES(32, 6, 640)
+    ahead = ProceduralScenes(torch.device("cpu"), 3)
+    parts = [ahead(32, 2, seed) for seed in (640, 704, 768)]
+    assert torch.equal(torch.cat([part.images for part in parts]), whole.images)
+    assert torch.equal(torch.cat([part.masks for part in parts]), whole.masks)
+    other = ahead(32, 2, 641)  # of another shard
+    assert torch.equal(other.images, SCENES(32, 6, 641).images[:2])
+    assert torch.equal(ahead(32, 2, 832).images, SCENES(32, 6, 832).images[:2])

@@ -12,19 +12,11 @@ from threading import Event
 
 import torch
 
-from monai_samadapt.datasets.shapes import ShapesGenerator
 from monai_samadapt.errors import OneLineExit, SamAdaptError
 from monai_samadapt.pretrain.config import PretrainConfig
 from monai_samadapt.pretrain.export import export, weights_file
-from monai_samadapt.pretrain.padding import pad_some
-from monai_samadapt.pretrain.scenes import Scenes
+from monai_samadapt.pretrain.source import ProceduralScenes
 from monai_samadapt.pretrain.train import Runtime, train
-
-
-def procedural_scenes(size: int, images: int, seed: int) -> Scenes:
-    """Make ``images`` procedural scenes of the training families, some of them not square."""
-    generator = torch.Generator().manual_seed(seed)
-    return pad_some(Scenes(*ShapesGenerator(size, images, generator=generator)()), generator)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -37,7 +29,7 @@ def main(arguments: list[str] | None = None) -> None:
         options.output.mkdir(parents=True, exist_ok=True)
         runtime = Runtime(options.output, device, options.threads)
         with _stopping(runtime.stop):
-            state = train(PretrainConfig(**settings), runtime, lambda *draw: procedural_scenes(*draw).to(device))
+            state = train(PretrainConfig(**settings), runtime, ProceduralScenes(device, options.ahead))
         if not runtime.stop.is_set():
             print(export(state, options.output / weights_file(state.config.variant)))
     except SamAdaptError as error:
@@ -61,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, required=True, help="folder of checkpoint, log and weights")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1, help="shards of a batch computed at the same time")
+    parser.add_argument("--ahead", type=int, default=1, help="steps whose images are made together (on a GPU: 8)")
     parser.add_argument("--time-limit", dest="seconds", type=float, default=0.0, help="length of the run in seconds")
     defaults = {field.name: field.default for field in fields(PretrainConfig) if field.name != "seconds"}
     for name, value in defaults.items():

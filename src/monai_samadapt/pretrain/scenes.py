@@ -28,9 +28,10 @@ class Scenes:
     masks: Tensor
     valid: Tensor
 
-    def to(self, device: torch.device) -> Scenes:
-        """Move to a device."""
-        return Scenes(self.images.to(device), self.masks.to(device), self.valid.to(device))
+    def split(self, images: int) -> list[Scenes]:
+        """Cut into batches of ``images``."""
+        parts = zip(self.images.split(images), self.masks.split(images), self.valid.split(images), strict=True)
+        return [Scenes(*part) for part in parts]
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from monai_samadapt.pretrain.scenes import Scenes
 from monai_samadapt.pretrain.state import RunState
 
 Source = Callable[[int, int, int], Scenes]  # (side, images, seed) -> scenes
+SHARDS = 64  # of a step at most: seeds are 64 times the step's, plus the shard
 Shard = tuple[Sequence[Tensor], dict[str, Tensor]]
 
 
@@ -31,7 +32,7 @@ class Runtime:
 
     Attributes:
         output: folder of ``checkpoint.pt`` and ``log.jsonl``.
-        device: for the model; images are made there too.
+        device: for the model.
         threads: shards of a batch computed at the same time, each by one thread.
         stop: when set, the run saves a checkpoint and ends after the current step.
         save_seconds: time between checkpoints.
@@ -98,7 +99,7 @@ def _step(state: RunState, progress: float, threads: int, pool: ThreadPoolExecut
 def _shard(state: RunState, parameters: list[Tensor], index: int, shards: int, source: Source) -> Shard:
     """Compute the gradients of one shard of a step's images; random numbers depend on seed, step and shard alone."""
     config = state.config
-    seed = (config.seed * 1_000_003 + state.step) * 64 + index
+    seed = (config.seed * 1_000_003 + state.step) * SHARDS + index
     generator = torch.Generator(state.device).manual_seed(seed)
     scenes = source(config.sizes[state.phase], config.batch_sizes[state.phase] // shards, seed)
     corrections = 1 + int(torch.randint(config.corrections, (), generator=generator, device=state.device))

@@ -9,7 +9,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import itk
 import nibabel as nib
 import numpy as np
 from PIL import Image
@@ -42,6 +41,8 @@ def write_ct(path: str | os.PathLike[str], volume: Array, affine: Array) -> Path
             nib.save(nib.Nifti1Image(volume, affine), temporary)
     elif target.suffix == ".nrrd":
         with atomic_path(target) as temporary:
+            import itk  # takes seconds to load, and the demo writes NIfTI
+
             itk.imwrite(_to_itk(volume, affine), str(temporary), compression=True)
     elif not target.suffix:
         _write_series(target, volume, affine)
@@ -59,6 +60,8 @@ def write_png(path: str | os.PathLike[str], image: Array) -> Path:
 
 def _to_itk(volume: Array, affine: Array) -> Any:
     """ITK image with LPS geometry; ITK's arrays have the axes reversed."""
+    import itk
+
     lps = _RAS_TO_LPS @ affine
     spacing = np.linalg.norm(lps[:3, :3], axis=0)
     image = itk.image_from_array(np.ascontiguousarray(volume.transpose()))
@@ -83,6 +86,8 @@ def _write_series(folder: Path, volume: Array, affine: Array) -> None:
 
 
 def _write_slices(folder: Path, volume: Array, affine: Array) -> None:
+    import itk
+
     series = f"2.25.{int(hashlib.sha256(volume.tobytes()).hexdigest()[:24], 16)}"
     tags = {
         "0008|0060": "CT",
