@@ -5,9 +5,9 @@
 Each row is a ratio of one run: both sides have the same random weights, input and precision (float32 on a CPU, bfloat16
 on CUDA), their outputs are compared first, and their repeats alternate, so that what else the machine does meets both.
 Peak memory is that of a step in a process of its own (on CUDA: what the step allocates). Writes ``all.json`` and
-``all.md``; a case that fails has a row that says why. ``--quick`` takes the nano variants and small images, to see that
-it runs, and no peaks. What encoders reach of the machine's rate of matrix products: ``encoder_rate.py``. Where an
-epoch's time goes: ``profile_epoch.py``.
+``all.md``; a case that fails has a row that says why, and makes the exit status 1. ``--quick`` takes the nano variants
+and small images, to see that it runs, and no peaks. What encoders reach of the machine's rate of matrix products:
+``encoder_rate.py``. Where an epoch's time goes: ``profile_epoch.py``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sides import measure
 
 from monai_samadapt.backbones import build_sam
 
-COLUMNS = ("case", "against", "ours_s", "other_s", "faster", "target", "peak_ratio", "difference")
+COLUMNS = ("case", "against", "ours_s", "other_s", "faster", "target", "peak_ratio", "difference", "failed")
 
 
 def main() -> None:
@@ -48,6 +48,8 @@ def main() -> None:
             rows.append(row_of(case, options))
             print(json.dumps(rows[-1]), flush=True)
             write(rows, options)
+    if failed := [row["case"] for row in rows if "failed" in row]:
+        raise SystemExit(f"failed: {'; '.join(failed)}")
 
 
 def row_of(case: Any, options: argparse.Namespace) -> dict[str, Any]:

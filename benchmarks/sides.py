@@ -65,15 +65,16 @@ def difference(ours: Any, other: Any) -> float | None:
     return float((torch.as_tensor(ours).float() - torch.as_tensor(other).float()).abs().max())
 
 
-def check(case: Case, device: str, outputs: tuple[Any, Any]) -> None:
-    """Raise where the sides' outputs differ by more than the case allows."""
-    apart = difference(*outputs)
+def checked_difference(case: Case, device: str, ours: Any, other: Any) -> float | None:
+    """Largest difference of the sides' outputs; raises where it is larger than the case allows."""
+    apart = difference(ours, other)
     if apart is None:
-        return
-    scale = float(torch.as_tensor(outputs[1]).float().abs().max())
+        return None
+    scale = float(torch.as_tensor(other).float().abs().max())
     allowed = max(case.tolerance, BFLOAT16 * scale) if device.startswith("cuda") else case.tolerance
     if apart > allowed:
         raise ValueError(f"{case.name}: outputs differ by {apart:.2e}, of {scale:.2e} at most")
+    return apart
 
 
 def resident(field: str) -> int:
@@ -114,9 +115,7 @@ def measure_peak(case: Case, ours: bool, device: str) -> int:
 def measure(case: Case, device: str, repeats: int, peaks: bool = True) -> dict[str, Any]:
     """The row of a case: medians of repeats that alternate between the sides, their ratio, and the peaks."""
     ours, other = case.make(True, device), case.make(False, device)
-    check(case, device, found := (ours(), other()))
-    apart = difference(*found)
-    del found
+    apart = checked_difference(case, device, ours(), other())
     times = [(timed(ours, device), timed(other, device)) for _ in range(repeats)]
     mine, theirs = (statistics.median(column) for column in zip(*times, strict=True))
     row: dict[str, Any] = {
@@ -129,10 +128,11 @@ def measure(case: Case, device: str, repeats: int, peaks: bool = True) -> dict[s
         "difference": apart,
     }
     if case.peak and peaks:
-        on_cuda = device.startswith("cuda")
-        found = [allocated_by(step) for step in (ours, other)] if on_cuda else []
-        del ours, other
-        found = found or [measure_peak(case, side, device) for side in (True, False)]
+        if device.startswith("cuda"):
+            found = [allocated_by(ours), allocated_by(other)]
+        else:
+            del ours, other  # their memory is free while the processes run
+            found = [measure_peak(case, side, device) for side in (True, False)]
         row |= {"ours_peak_mib": found[0] >> 20, "other_peak_mib": found[1] >> 20}
         row["peak_ratio"] = round(found[0] / found[1], 2)
     return row

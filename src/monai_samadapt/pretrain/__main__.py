@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, required=True, help="folder of checkpoint, log and weights")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1, help="shards of a batch computed at the same time")
-    parser.add_argument("--ahead", type=int, default=1, help="steps whose images are made together (on a GPU: 8)")
+    parser.add_argument("--ahead", type=int, default=1, help="steps whose images are made together (on a GPU: 4)")
     parser.add_argument("--time-limit", dest="seconds", type=float, default=0.0, help="length of the run in seconds")
     defaults = {field.name: field.default for field in fields(PretrainConfig) if field.name != "seconds"}
     for name, value in defaults.items():
