@@ -11,6 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from monai_samadapt.datasets.shapes.anatomy import paired, strata
 from monai_samadapt.datasets.shapes.crowds import cells, glands, walled
 from monai_samadapt.datasets.shapes.outlines import (
     Outline,
@@ -24,6 +25,7 @@ from monai_samadapt.datasets.shapes.outlines import (
     polygon,
     star,
 )
+from monai_samadapt.datasets.shapes.rough import joined, rod, serrated, spiked
 from monai_samadapt.datasets.shapes.scene import OBJECTS, Canvas, Scene, hide, make_scene, place
 from monai_samadapt.datasets.shapes.trees import tree_distance
 
@@ -122,6 +124,12 @@ FAMILIES: dict[str, Callable[[Canvas], Scene]] = {
     "jagged": lambda canvas: scatter(canvas, jagged),
     "bent": lambda canvas: scatter(canvas, bent),
     "islands": lambda canvas: scatter(canvas, islands),
+    "spiked": lambda canvas: scatter(canvas, spiked),
+    "serrated": lambda canvas: scatter(canvas, serrated),
+    "rod": lambda canvas: scatter(canvas, rod),
+    "joined": lambda canvas: scatter(canvas, joined),
+    "strata": strata,
+    "paired": lambda canvas: paired(canvas, lobed if canvas.draw.chance(0.5, 1) else blob),
     "walled": walled,
     "glands": glands,
     "nested": nested,
