@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from monai_samadapt.engines.artefacts import network_from_adapter, write_model
 from monai_samadapt.files import atomic_path
 from monai_samadapt.networks import SegmentationNetwork
 from monai_samadapt.networks.export import merged_sam_state, why_not_stock
+from monai_samadapt.networks.torchscript import traced
 
 MERGED = {"sam": "sam_merged.pth", "sam2": "sam2_merged.pt"}
 TOKENS = "label_tokens.safetensors"
@@ -42,8 +42,9 @@ def run(options: argparse.Namespace) -> None:
         write_model(folder, network)
         print(f"no stock checkpoint: {reason}\nwrote {folder / 'model.pt'}, which this package loads as model_file")
         if network.added_modules:
-            write_torchscript(folder / TORCHSCRIPT, network)
-            print(f"wrote {folder / TORCHSCRIPT}, which runs without this package")
+            with atomic_path(folder / TORCHSCRIPT) as temporary:
+                torch.jit.save(traced(network), temporary)
+            print(f"wrote {folder / TORCHSCRIPT}, which runs without this package, on any device")
         return
     write_stock(folder, network)
 
@@ -60,14 +61,3 @@ def write_stock(folder: Path, network: SegmentationNetwork) -> None:
         with atomic_path(folder / TOKENS) as temporary:
             save_file(tokens, temporary)
         print(f"wrote {folder / TOKENS} (one sparse prompt token for each of {', '.join(tokens)})")
-
-
-def write_torchscript(path: Path, network: SegmentationNetwork) -> None:
-    """Write the merged network as a traced TorchScript module: images (B, 3, S, S) to logits (B, C, S, S)."""
-    network.eval().merge()
-    device = next(network.parameters()).device
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
-        traced = torch.jit.trace(network, torch.zeros(1, 3, network.image_size, network.image_size, device=device))
-    with atomic_path(path) as temporary:
-        torch.jit.save(traced, temporary)
