@@ -15,7 +15,8 @@ def traced(network: SegmentationNetwork) -> torch.jit.ScriptModule:
     """Merge and trace a network: images (B, 3, S, S) to logits (B, C, S, S), on the device that the module is on later.
 
     A trace keeps the device it was made on wherever a forward makes a tensor, as ``torch.arange(n, device=x.device)``
-    does. Each of these constants becomes the device of what the module is given, so that ``map_location`` and ``.to`` work.
+    does. Each of these constants becomes the device of what the module is given, so that ``map_location`` and ``.to``
+    work.
     """
     network.eval().merge()
     device = next(network.parameters()).device
