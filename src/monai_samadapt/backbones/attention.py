@@ -15,6 +15,8 @@ from segment_anything.modeling.image_encoder import Attention, Block
 from segment_anything.modeling.transformer import Attention as DecoderAttention
 from torch import Tensor
 
+LITTLE = 0.25  # share of padding that is computed with
+
 
 class FusedAttention(Attention):  # type: ignore[misc]
     r"""Multi-head attention with decomposed relative positions, without the (N, N) bias.
@@ -53,9 +55,9 @@ class FusedAttention(Attention):  # type: ignore[misc]
         b, h, w, heads, dim = q.shape
         queries, keys = [q * self.scale], [k]
         if self.use_rel_pos:
-            by_row = torch.einsum("bijnc,ikc->bijnk", q, _relative(self.rel_pos_h, h, size[0]).to(q.dtype))
-            by_column = torch.einsum("bijnc,jkc->bijnk", q, _relative(self.rel_pos_w, w, size[1]).to(q.dtype))
-            queries += [by_row[..., :h], by_column[..., :w]]
+            by_row = torch.einsum("bijnc,ick->bijnk", q, _relative(self.rel_pos_h.to(q.dtype), h, size[0]))
+            by_column = torch.einsum("bijnc,jck->bijnk", q, _relative(self.rel_pos_w.to(q.dtype), w, size[1]))
+            queries += [by_row[..., -h:], by_column[..., -w:]]
             keys += [place.expand(b, h, w, heads, -1) for place in _places(h, w, q)]
             of_padding = _padding_logits(by_row, by_column, h, w)
         else:
@@ -81,24 +83,29 @@ class FusedAttention(Attention):  # type: ignore[misc]
 
 
 def _relative(table: Tensor, queries: int, keys: int) -> Tensor:
-    """Entry (i, j) of (queries, keys, c) is the embedding of the distance i - j; table is (2 keys - 1, c)."""
-    place = torch.arange(keys, device=table.device)
-    return table[place[:queries, None] - place[None, :] + keys - 1]
+    """Entry (i, :, k) of (queries, c, keys) is the embedding of query i's distance to key j = keys - 1 - k: a view.
+
+    Row d + keys - 1 of the table (2 keys - 1, c) is that of the distance d = i - j, so the entry is its row i + k.
+    """
+    return table.unfold(0, keys, 1)[:queries]
 
 
 def _places(h: int, w: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """One-hot rows (h, 1, 1, h) and columns (w, 1, w)."""
-    row, column = (torch.eye(count, dtype=like.dtype, device=like.device) for count in (h, w))
+    """One-hot rows (h, 1, 1, h) and columns (w, 1, w), the last first."""
+    row, column = (torch.eye(count, dtype=like.dtype, device=like.device).flip(0) for count in (h, w))
     return row[:, None, None], column[:, None]
 
 
 def _padding_logits(by_row: Tensor, by_column: Tensor, h: int, w: int) -> list[Tensor]:
-    """Position logits (B, h, w, heads, 1) of the padding: all rows right of column w, then the rest below row h."""
+    """Position logits (B, h, w, heads, 1) of the padding: all rows right of column w, then the rest below row h.
+
+    Logits by row and by column are those of the last key first, so that padding comes before the h rows and w columns.
+    """
     logits = []
     if w < by_column.shape[-1]:
-        logits.append(_log_sum(by_row) + _log_sum(by_column[..., w:]))
+        logits.append(_log_sum(by_row) + _log_sum(by_column[..., :-w]))
     if h < by_row.shape[-1]:
-        logits.append(_log_sum(by_row[..., h:]) + _log_sum(by_column[..., :w]))
+        logits.append(_log_sum(by_row[..., :-h]) + _log_sum(by_column[..., -w:]))
     return logits
 
 
@@ -119,16 +126,17 @@ def _by_head(x: Tensor) -> Tensor:
 
 
 class FusedBlock(Block):  # type: ignore[misc]
-    """A ViT block that computes with the real tokens of its windows only; see :class:`FusedAttention` for padding."""
+    """A ViT block that cuts its windows at the edge, see :class:`FusedAttention`, unless little padding fills them."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map tokens (B, H, W, C) to (B, H, W, C)."""
-        projected = self.attn.project(self.norm1(x))
+        height, width = x.shape[1:3]
+        projected = self.attn.project(_filled(self.norm1(x), self.window_size))
         if self.window_size == 0:
             q, k, v = projected.unbind(3)
-            attention = self.attn.attend(q, k, v, x.shape[1:3])
+            attention = self.attn.attend(q, k, v, (height, width))
         else:
-            attention = self._windows(projected)
+            attention = self._windows(projected)[:, :height, :width]
         x = x + self.attn.proj(attention)
         return x + self.mlp(self.norm2(x))
 
@@ -145,6 +153,16 @@ class FusedBlock(Block):  # type: ignore[misc]
         out = self.attn.attend(q, k, v, (size, size)).unflatten(0, (-1, *count))
         # (B, window rows, window columns, height, width, C) -> (B, rows, columns, C)
         return out.transpose(2, 3).flatten(3, 4).flatten(1, 2)
+
+
+def _filled(x: Tensor, size: int) -> Tensor:
+    """Pad tokens (B, H, W, C) to whole windows where at most a quarter is added: four kinds of windows become one."""
+    height, width = x.shape[1:3]
+    if size == 0:
+        return x
+    below, right = -height % size, -width % size
+    little = (height + below) * (width + right) <= (1 + LITTLE) * height * width
+    return F.pad(x, (0, 0, 0, right, 0, below)) if little else x
 
 
 def _tiles(x: Tensor, size: int) -> list[list[Tensor]]:
