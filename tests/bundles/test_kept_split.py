@@ -12,6 +12,7 @@ import pytest
 
 from monai_samadapt.datasets import load_datalist, read_split
 from monai_samadapt.engines import evaluation_items, save_split
+from monai_samadapt.engines.kept_split import write_hashes
 from monai_samadapt.errors import OneLineExit, SamAdaptError
 
 
@@ -84,6 +85,25 @@ def test_images_are_known_through_links_and_other_data_of_the_same_names_are_not
     assert refused(evaluated, link, run, seed=1).key == "seed"
     other = write_cases(data.with_name("other"), 10)
     assert evaluated(other, run, seed=1) == [item["image"] for item in load_datalist(other, None, "test", 1)]
+
+
+def test_a_packed_bundle_knows_what_it_has_seen_without_its_names(data: Path, run: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "models"
+    packed.mkdir()
+    write_hashes(run / "datalist.json", packed)
+    text = (packed / "seen.json").read_text()
+    assert len(json.loads(text)) == 8 and "images" not in text and ".png" not in text
+    assert len(evaluated(data, packed)) == 2
+    error = refused(evaluated, data, packed, seed=1)
+    assert error.problem.split(", ")[0].endswith(f"cases of test are elsewhere in {packed / 'seen.json'}")
+    assert error.remedy == "give the datalist, or the seed and the cases of that training"
+    later = tmp_path / "later"
+    save_split(str(data), None, str(later), 1)  # a training that goes on with the same weights
+    write_hashes(later / "datalist.json", packed)
+    both = {item["image"] for seed in (0, 1) for item in read_split(data, None, seed).training}
+    both |= {item["image"] for seed in (0, 1) for item in read_split(data, None, seed).validation}
+    assert len(json.loads((packed / "seen.json").read_text())) == len(both) > 8
+    assert refused(evaluated, data, packed).key == "seed"
 
 
 def test_a_model_without_datalist_is_tested_on_anything(data: Path, tmp_path: Path) -> None:

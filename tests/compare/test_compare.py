@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,9 +18,8 @@ from pathlib import Path
 import pytest
 
 from monai_samadapt.cli import main
-from monai_samadapt.compare import comparison_report
+from monai_samadapt.compare import comparison_report, read_study
 from monai_samadapt.compare.run import compare
-from monai_samadapt.compare.study import read_study
 from monai_samadapt.datasets import SECTIONS
 from monai_samadapt.datasets.procedural import write_demo_dataset
 from monai_samadapt.errors import SamAdaptError
@@ -175,7 +175,7 @@ def test_cells_are_runs_below_one_parent(compared: Compared) -> None:
     assert parent.data.metrics[name] == report.entries[1].summary["overall"]["metrics"]["dice"]["mean"]
 
 
-def test_other_settings_or_folds_need_another_folder(compared: Compared) -> None:
+def test_other_settings_or_folds_need_another_folder(compared: Compared, monkeypatch: pytest.MonkeyPatch) -> None:
     study = json.loads((compared.folder / "study.json").read_text())
     ids = {**study["ids"], "max_epochs": 3}
     for changed, message in (
@@ -186,5 +186,8 @@ def test_other_settings_or_folds_need_another_folder(compared: Compared) -> None
         (compared.folder / "other.json").write_text(json.dumps(study | changed))
         with pytest.raises(SamAdaptError, match=message):
             compare(read_study(compared.folder / "other.json"), compared.folder, "off")
+    moved = Path(shutil.copytree(compared.folder, compared.folder.parent / "moved"))
+    monkeypatch.chdir(moved.parent)
+    assert comparison_report(Path("moved")).markdown() == comparison_report(compared.folder).markdown()
     with pytest.raises(SamAdaptError, match=r"holds no study\.json"):
         comparison_report(compared.folder / "cells")

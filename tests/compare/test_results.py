@@ -105,6 +105,35 @@ def test_an_empty_case_does_not_take_its_subject_out_of_the_tests(finished: Fini
     assert (first.by_subject("dice"), second.by_subject("dice")) == ({"s0": 0.5}, {"s0": 0.3})
 
 
+def test_what_only_one_method_invents_counts_against_it_in_the_tests(finished: Finished) -> None:
+    """Of ten subjects without the object one method marks it in all: the other is better there, Dice 1 against 0."""
+    present = {f"s{index}": {"Polyp": 0.9} for index in range(10)}
+    absent = {f"t{index}": {"Polyp": math.nan} for index in range(10)}
+    cells = [finished("careful", present | absent), finished("hallucinates", present | absent)]
+    path = cells[1].folder / "evaluation" / "cases.csv"
+    lines = path.read_text().splitlines()
+    place = {name: index for index, name in enumerate(lines[0].split(","))}
+    changed = []
+    for line in lines:
+        row = line.split(",")
+        if row[place["state"]] == "empty":
+            row[place["state"]], row[place["dice"]], row[place["nsd"]], row[place["hd95"]] = (
+                "false_positive",
+                "0",
+                "0",
+                "9",
+            )
+        changed.append(",".join(row))
+    path.write_text("\n".join(changed) + "\n")
+    entries = make_entries(cells, read_rows(cells), 0)
+    tests = make_tests(entries)
+    for metric, difference in (("dice", 0.5), ("nsd", 0.5), ("hd95", -4.5)):
+        (test,) = tests["a", metric]
+        assert (test.n, test.difference) == (20, difference)  # half of the subjects differ by all, half not
+        assert test.p < 0.01
+    assert [entry.summary["overall"]["metrics"]["dice"]["n"] for entry in entries] == [10, 20]  # as they are
+
+
 def test_written_files(cells: list[Cell], study: Study, tmp_path: Path) -> None:
     unfinished = Cell("unet", cells[3].fold, tmp_path / "none", cells[3].bundle, "image2d", {}, {})
     cells = [*cells[:3], unfinished]

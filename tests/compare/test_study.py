@@ -150,6 +150,7 @@ def test_values(text: str, expected: Any) -> None:
         (["learning"], "set='learning': is no setting"),
         (["sam.rank=3"], "set='sam.rank=3': sam is not compared"),
         (["learning_rat=3"], "learning_rat=3: is no id of the bundle s_sam"),
+        (["report_dir=x"], "report_dir='x': is set by the comparison itself"),
         (["output_dir=x"], "output_dir='x': is set by the comparison itself"),
         (["unet.method=vnet"], "methods='vnet': is no method"),
     ],
@@ -174,6 +175,43 @@ def test_wrong_studies_are_refused(tmp_path: Path) -> None:
         Study({"a/b": DataSet("/a")}, {"unet": {}})
     with pytest.raises(SamAdaptError, match="overlay='pet'"):
         Study({"a": DataSet("/a", overlay="pet")}, {"unet": {}}).cell_ids("unet", fold())
+
+
+def test_settings_of_the_wrong_type_are_one_line(tmp_path: Path) -> None:
+    for key, value in (("folds", "3"), ("seed", 1.5), ("ids", ["max_epochs"])):
+        write_json({"sets": {"a": {"dataset_dir": "/a"}}, "methods": ["unet"], key: value}, tmp_path / "s.json")
+        with pytest.raises(SamAdaptError, match=f"^{key}=.*: is of the wrong type in "):
+            read_study(tmp_path / "s.json")
+    (tmp_path / "o.json").write_text("{'a'}")
+    with pytest.raises(SamAdaptError, match=r"^overlay=.*o.json': cannot be read"):
+        Study({"a": DataSet("/a", overlay=str(tmp_path / "o.json"))}, {"unet": {}}).cell_ids("unet", fold(A=1))
+
+
+def test_the_seed_of_a_method_is_its_own() -> None:
+    columns = {"one": {"method": "unet", "seed": 1}, "unet": {}}
+    study = Study({"a": DataSet("/a")}, columns, seed=4)
+    assert [study.cell_ids(name, fold())["seed"] for name in columns] == [1, 4]
+    assert Study({"a": DataSet("/a")}, columns, ids={"seed": 7}).cell_ids("unet", fold())["seed"] == 7
+
+
+@pytest.mark.parametrize("mode", ["pooled", "leave_one_out"])
+def test_one_network_has_one_meaning_of_the_label_files(mode: str, tmp_path: Path) -> None:
+    sets = {}
+    for name, labels in (("a", {"Liver": 1, "Spleen": 2}), ("b", {"Spleen": 1, "Liver": 2})):
+        items = [{"image": f"{k}.png", "label": f"{k}_l.png", "subject": f"{k}"} for k in range(4)]
+        (tmp_path / name).mkdir()
+        for item in items:
+            (tmp_path / name / item["image"]).touch()
+            (tmp_path / name / item["label"]).touch()
+        write_json({"labels": labels, "training": items}, tmp_path / name / "datalist.json")
+        sets[name] = DataSet(str(tmp_path / name))
+    with pytest.raises(SamAdaptError, match=r"^labels=.*'Liver': 1.*'Spleen': 1.*: the datalists name other values"):
+        Study(sets, {"unet": {}}, mode=mode, folds=2).make_folds()
+    assert Study(sets, {"unet": {}}, mode="separate", folds=2).make_folds()
+    given = Study(sets, {"unet": {}}, mode=mode, folds=2, ids={"labels": {"A": 1, "B": 2}})
+    assert given.cell_ids("unet", given.make_folds()[0])["labels"] == {"A": 1, "B": 2}
+    with pytest.raises(SamAdaptError, match=r"^max_epochs=\[7, None\]: one network has one setting"):
+        Study({**SETS, "b": DataSet("/b", ids={"labels": ["X"]})}, {"unet": {}}, mode=mode)
 
 
 def test_methods_without_prompts_are_evaluated_without() -> None:

@@ -45,19 +45,32 @@ def test_order_of_the_sections_does_not_matter() -> None:
 
 
 def test_one_fold_is_the_own_split() -> None:
-    (fold,) = separate({"a": split()}, 1)
-    assert [len(fold.split.section(name)) for name in SECTIONS] == [6, 2, 7]
+    own = split()
+    own.test.pop()
+    (fold,) = separate({"a": own}, 1)
+    assert [len(fold.split.section(name)) for name in SECTIONS] == [6, 2, 6]
     assert (fold.name, fold.split.test[0]["dataset"]) == ("a-fold1", "a")
 
 
+def test_one_fold_needs_all_sections_with_labels() -> None:
+    with pytest.raises(SamAdaptError, match=r"^folds=1: /a/x.png in test has no label; give 2 or more"):
+        separate({"a": split()}, 1)
+    every = items("a", 3)
+    for section, own in (("training", Split([], every, every)), ("test", Split(every[:4], every[4:], []))):
+        with pytest.raises(SamAdaptError, match=f"^folds=1: there is nothing in {section}"):
+            separate({"a": own}, 1)
+
+
 def test_pooled_folds_join_those_of_each_set() -> None:
-    splits = {"a": split("a", 7), "b": split("b", 4)}
+    splits = {"a": split("a", 7), "b": split("b", 5)}
     own = {name: cross_validation(one, 2, seed=5) for name, one in splits.items()}
     for number, fold in enumerate(pooled(splits, 2, seed=5)):
         assert fold.name == f"pooled-fold{number + 1}"
         for section in SECTIONS:
             found = [(item["dataset"], item["image"]) for item in fold.split.section(section)]
             assert found == [(name, item["image"]) for name in own for item in own[name][number].section(section)]
+    for one in splits.values():
+        one.test.pop()
     first = pooled(splits, 1)[0].split
     assert {"a: s0", "b: s0"} <= {item["subject"] for name in SECTIONS for item in first.section(name)}
 
@@ -92,3 +105,8 @@ def test_folds_that_the_items_have_are_kept() -> None:
     assert [[len(fold.training), len(fold.validation)] for fold in folds] == [[4, 2], [4, 2]]
     with pytest.raises(SamAdaptError, match=r"folds=3: the items are in the folds \['a', 'b'\]"):
         cross_validation(Split(every, [], []), 3)
+    del every[3]["fold"]
+    with pytest.raises(
+        SamAdaptError, match=r"folds=2: 1 of 12 items with a label are in no fold, the first /a/1_1.png"
+    ):
+        cross_validation(Split(every, [], []), 2)

@@ -66,6 +66,13 @@ def test_colours_and_orientation(tmp_path: Path):
     assert np.ptp(at(errors, 0.25, 0.25)) < 0.01  # right: a lighter grey
 
 
+def test_names_with_dollars_are_text(tmp_path: Path):
+    image, label = np.full((80, 80), 128, np.uint8), np.ones((1, 80, 80), np.uint8)
+    save_overlay(image, label, label, tmp_path / "a.png", LabelSpec.parse(["$^$"]), title="a$^$b.png")
+    plain, overlay, _ = frames(tmp_path / "a.png")
+    assert plain.shape == overlay.shape
+
+
 def test_the_line_of_the_truth_is_where_the_truth_ends(tmp_path: Path):
     image, truth = np.full((80, 80), 128, np.uint8), np.zeros((1, 80, 80), np.uint8)
     truth[0, 10:70, 10:70] = 1

@@ -86,7 +86,7 @@ def _check_same(cell: Cell) -> None:
         return  # nothing of another setting would be gone on with
     was = {"overlay": record.get("overlay", cell.overlay), **record.get("ids", {})}
     now = {"overlay": cell.overlay, **json_value(cell.ids)}
-    for key in {**was, **now}:
+    for key in {**was, **now}.keys() - {"datalist"}:  # below the output, which may have been moved
         if json.dumps(was.get(key)) != json.dumps(now.get(key)):
             problem = f"{cell.folder} was run with {was.get(key)!r}"
             raise SamAdaptError(key, now.get(key), problem, "keep it, or give another output")

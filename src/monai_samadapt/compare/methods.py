@@ -15,7 +15,10 @@ from monai_samadapt.networks import SegmentationNetwork
 
 COMMON = ("image_size", "labels", "overlapping", "seed")
 OF_BASE = ("variant", *COMMON, "checkpoint", "activation_checkpointing")
-OWN = ("dataset_dir", "datalist", "output_dir", "resume", "tracking_uri", "experiment", "section", "model_file")
+OWN = (
+    *("dataset_dir", "datalist", "output_dir", "report_dir", "resume", "tracking_uri", "experiment", "section"),
+    "model_file",
+)
 """Ids that a comparison sets itself."""
 
 
@@ -83,6 +86,20 @@ def overlay_file(bundle: Path, overlay: str) -> Path:
         problem = f"is no configuration of {bundle.name}"
         raise SamAdaptError("overlay", overlay, problem, "give e.g. ct, mri, image2d, fundus_disc, or a JSON file")
     return path
+
+
+def read_overlay(bundle: Path, overlay: str) -> dict[str, Any]:
+    """The ids of an overlay.
+
+    Raises:
+        SamAdaptError: when there is none, or it cannot be read.
+    """
+    path = overlay_file(bundle, overlay)
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SamAdaptError("overlay", str(path), f"cannot be read ({error})", "give a JSON file") from error
+    return content
 
 
 def known_ids(bundle: str) -> tuple[set[str], set[str]]:

@@ -46,7 +46,7 @@ def _facts(report: ComparisonReport, study: Study) -> Facts:
     facts = {
         "Methods": ", ".join(study.methods),
         "Data sets": ", ".join(f"{name} ({data.overlay})" for name, data in study.sets.items()),
-        "Folds": f"{study.folds}, {MODES[study.mode]}",
+        "Folds": MODES[study.mode] if study.mode == "leave_one_out" else f"{study.folds}, {MODES[study.mode]}",
         "Seed": str(study.seed),
         **{f"SHA-256 of {name}": str(digest) for name, digest in bases.items()},
         **{name: json.dumps(json_value(settings)) for name, settings in {"Settings": study.ids, **own}.items()},

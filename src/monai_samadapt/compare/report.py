@@ -72,6 +72,7 @@ def comparison_report(output: Path) -> ComparisonReport:
     Raises:
         SamAdaptError: when the folder holds none.
     """
+    output = Path(output).resolve()
     path = output / STUDY
     if not path.is_file():
         raise SamAdaptError("output", str(output), f"holds no {STUDY}", "give the folder of a comparison")
@@ -121,7 +122,7 @@ def _notes(study: Study, cells: Sequence[Cell], entries: Sequence[Entry]) -> lis
         notes.append(
             "Tests: two-sided Wilcoxon signed rank over the n subjects (mean of their cases, no prompts), "
             "Holm-corrected over the pairs of methods within a test set and metric; of n subjects the smallest p is "
-            "2 / 2^n."
+            "2 / 2^n. Leaving out what another method found where there is none counts as perfect in them."
         )
     if study.folds > 1 or study.mode == "leave_one_out":
         notes.append(

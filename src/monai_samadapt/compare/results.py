@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -19,7 +19,8 @@ from monai_samadapt.metrics.aggregate import METRIC_NAMES, case_names
 from monai_samadapt.reports.bootstrap import Values, mean_of_defined
 from monai_samadapt.reports.summary import summarise
 
-FIGURES = ("dice", "hd95", "nsd")
+PERFECT = {"dice": 1.0, "hd95": 0.0, "nsd": 1.0}
+FIGURES = tuple(PERFECT)
 COLUMNS = (
     "trained_on",
     "dataset",
@@ -69,9 +70,20 @@ class Entry:
         """The test set, and the training where it was not on this set alone."""
         return self.dataset if self.trained_on == self.dataset else f"{self.dataset} ({self.trained_on})"
 
-    def by_subject(self, metric: str) -> dict[str, float]:
-        """The mean over a subject's cases of the case's mean over labels."""
-        cases = grouped(self.rows, lambda row: (row["subject"], row["case"]))
+    def by_subject(self, metric: str, absent: Collection[tuple[str, str]] = ()) -> dict[str, float]:
+        """The mean over a subject's cases of the case's mean over labels.
+
+        Args:
+            metric: its name.
+            absent: cases and labels where another method found what is not there: leaving it out counts as perfect.
+        """
+        rows = [
+            {**row, metric: PERFECT[metric]}
+            if row["state"] == "empty" and (row["case"], row["label"]) in absent
+            else row
+            for row in self.rows
+        ]
+        cases = grouped(rows, lambda row: (row["subject"], row["case"]))
         means = {key: float(mean_of_defined(_column(rows, metric), axis=0)) for key, rows in cases.items()}
         subjects = grouped(list(means), lambda key: key[0])
         of_cases = {name: np.array([means[key] for key in keys]) for name, keys in subjects.items()}
@@ -109,11 +121,15 @@ def make_entries(cells: Sequence[Cell], rows: Sequence[Row], seed: int) -> list[
 def make_tests(entries: Sequence[Entry]) -> dict[tuple[str, str], list[PairedTest]]:
     """Paired tests between the methods without prompts, by test set and metric."""
     plain = [entry for entry in entries if entry.prompts == "none"]
-    return {
-        (test_set, metric): paired_tests({entry.method: entry.by_subject(metric) for entry in own})
-        for test_set, own in grouped(plain, lambda entry: entry.test_set).items()
-        for metric in FIGURES
-    }
+    tests = {}
+    for test_set, own in grouped(plain, lambda entry: entry.test_set).items():
+        invented = {
+            (row["case"], row["label"]) for entry in own for row in entry.rows if row["state"] == "false_positive"
+        }
+        for metric in FIGURES:
+            values = {entry.method: entry.by_subject(metric, invented) for entry in own}
+            tests[test_set, metric] = paired_tests(values)
+    return tests
 
 
 def write_rows(rows: Sequence[Row], path: Path) -> None:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 from monai_samadapt.bundle_folders import find_bundle
-from monai_samadapt.compare.methods import check_ids, find_method, overlay_file
+from monai_samadapt.compare.methods import check_ids, find_method, read_overlay
 from monai_samadapt.datasets import Split, read_split
 from monai_samadapt.datasets.folds import Fold, leave_one_out, pooled, separate
 from monai_samadapt.errors import SamAdaptError
 
 MODES = ("separate", "pooled", "leave_one_out")
-KEYS = ("sets", "methods", "mode", "folds", "seed", "ids")
-SET_KEYS = ("dataset_dir", "datalist", "overlay", "ids")
 
 
 @dataclass(frozen=True)
@@ -63,9 +59,8 @@ class Study:
         for name in (*self.sets, *self.methods):
             if not name or not all(sign.isalnum() or sign in "_-." for sign in name):
                 raise SamAdaptError("name", name, "cannot name a folder", "use letters, digits, '_', '-' and '.'")
-        if self.mode != "separate" and len({data.overlay for data in self.sets.values()}) > 1:
-            overlays = sorted({data.overlay for data in self.sets.values()})
-            raise SamAdaptError("overlay", overlays, "one network has one modality", "give all sets the same overlay")
+        if self.mode != "separate":
+            self._check_together()
         for name, ids in self.methods.items():
             for data in self.sets.values():
                 check_ids(self._chosen(ids, data), find_method(name, ids).bundle)
@@ -73,6 +68,8 @@ class Study:
     def make_folds(self) -> list[Fold]:
         """Read the data sets and divide them."""
         splits = {name: read_split(data.dataset_dir, data.datalist, self.seed) for name, data in self.sets.items()}
+        if self.mode != "separate":
+            self._check_labels(splits)
         if self.mode == "leave_one_out":
             return leave_one_out(splits, self.seed)
         return (pooled if self.mode == "pooled" else separate)(splits, self.folds, self.seed)
@@ -90,51 +87,42 @@ class Study:
         ids, data = self.methods[method], self.data_set(fold)
         kind = find_method(method, ids)
         labels = _labels(fold.split, data.overlay, kind.bundle)
-        chosen = {**labels, **kind.ids, **self._chosen(ids, data), "seed": self.seed}
+        chosen = {"seed": self.seed, **labels, **kind.ids, **self._chosen(ids, data)}
         if not kind.network.takes_prompts() and "prompt_modes" not in ids:
             chosen.pop("prompt_modes", None)
         return chosen
+
+    def _check_together(self) -> None:
+        """Refuse sets with settings of their own where one network is for all of them."""
+        overlays = sorted({data.overlay for data in self.sets.values()})
+        if len(overlays) > 1:
+            raise SamAdaptError("overlay", overlays, "one network has one modality", "give all sets the same overlay")
+        first, *others = [dict(data.ids) for data in self.sets.values()]
+        for ids in others:
+            if key := next((key for key in {**first, **ids} if first.get(key) != ids.get(key)), None):
+                values = [first.get(key), ids.get(key)]
+                raise SamAdaptError(key, values, "one network has one setting", "give all sets the same")
+
+    def _check_labels(self, splits: Mapping[str, Split]) -> None:
+        """Refuse datalists that give values of label files other names, where nothing else names them."""
+        if "labels" in self._chosen({}, next(iter(self.sets.values()))):
+            return
+        method = next(iter(self.methods))
+        bundle = find_method(method, self.methods[method]).bundle
+        named = [
+            labels for name, split in splits.items() if (labels := _labels(split, self.sets[name].overlay, bundle))
+        ]
+        if other := next((labels for labels in named if labels != named[0]), None):
+            problem, remedy = (
+                "the datalists name other values",
+                "give the labels of all sets (--labels), or relabel one",
+            )
+            raise SamAdaptError("labels", [each["labels"] for each in (named[0], other)], problem, remedy)
 
     def _chosen(self, ids: Mapping[str, Any], data: DataSet) -> dict[str, Any]:
         return {**self.ids, **data.ids, **{key: value for key, value in ids.items() if key != "method"}}
 
 
 def _labels(split: Split, overlay: str, bundle: str) -> dict[str, Any]:
-    given = "labels" in json.loads(overlay_file(find_bundle(bundle), overlay).read_text())
+    given = "labels" in read_overlay(find_bundle(bundle), overlay)
     return {} if given or not split.labels else {"labels": split.labels}
-
-
-def read_study(path: Path) -> Study:
-    """Read a study from JSON: ``{"sets": {NAME: {"dataset_dir", "datalist", "overlay", "ids"}}, "methods": {NAME:
-    {ids}}, "mode", "folds", "seed", "ids"}``; folders are relative to the file.
-
-    Raises:
-        SamAdaptError: when it cannot be read or has other keys.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SamAdaptError("study", str(path), f"cannot be read ({error})", "give a JSON file") from error
-    _check_keys(content, KEYS, path)
-    if not isinstance(content.get("sets"), dict):
-        raise SamAdaptError("study", str(path), "has no sets", 'give "sets": {NAME: {"dataset_dir": …}}')
-    sets = {}
-    for name, data in content.pop("sets").items():
-        _check_keys(data, SET_KEYS, path)
-        if "dataset_dir" not in data:
-            raise SamAdaptError("study", str(path), f"the set {name} has no dataset_dir", "give its folder")
-        sets[name] = _placed(DataSet(**data), path.resolve().parent)
-    methods = content.pop("methods", {})
-    return Study(sets, {name: {} for name in methods} if isinstance(methods, list) else methods, **content)
-
-
-def _placed(data: DataSet, folder: Path) -> DataSet:
-    """A data set whose paths were relative to ``folder``."""
-    overlay = str(folder / data.overlay) if data.overlay.endswith(".json") else data.overlay
-    return replace(data, dataset_dir=str(folder / data.dataset_dir), overlay=overlay)
-
-
-def _check_keys(found: Any, known: tuple[str, ...], path: Path) -> None:
-    wrong = found if not isinstance(found, dict) else next((key for key in found if key not in known), None)
-    if wrong is not None:
-        raise SamAdaptError("study", wrong, f"is not known in {path}", f"use {', '.join(known)}")

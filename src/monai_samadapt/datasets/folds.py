@@ -50,6 +50,7 @@ def cross_validation(split: Split, folds: int, seed: int = 0) -> list[Split]:
     if folds < 1:
         raise SamAdaptError("folds", folds, "is no number of folds", "give 1 (the datalist's own split), 2, 3, …")
     if folds == 1:
+        _check_own(split)
         return [split]
     items = labelled(split)
     subjects = len({str(item["subject"]) for item in items})
@@ -108,10 +109,24 @@ def labelled(split: Split) -> list[Item]:
     return sorted(items, key=lambda item: str(item["image"]))
 
 
+def _check_own(split: Split) -> None:
+    """Refuse a split that cannot be trained on and tested."""
+    for section in SECTIONS:
+        items = split.section(section)
+        without = [str(item["image"]) for item in items if "label" not in item]
+        if not items or without:
+            problem = f"{without[0]} in {section} has no label" if items else f"there is nothing in {section}"
+            raise SamAdaptError("folds", 1, problem, "give 2 or more, or a datalist with all three sections")
+
+
 def _parts(items: list[Item], folds: int, seed: int) -> list[list[Item]]:
     """The parts that the items' own ``fold`` says, in the order of its values; else those of the seed."""
-    if not all("fold" in item for item in items):
+    without = [str(item["image"]) for item in items if "fold" not in item]
+    if len(without) == len(items):
         return split_by_subject(items, [1] * folds, seed)
+    if without:
+        problem = f"{len(without)} of {len(items)} items with a label are in no fold, the first {without[0]}"
+        raise SamAdaptError("folds", folds, problem, "give every item with a label a fold, or none")
     values = sorted({str(item["fold"]) for item in items})
     if len(values) != folds:
         raise SamAdaptError("folds", folds, f"the items are in the folds {values}", f"give {len(values)}, or 1")
@@ -126,7 +141,7 @@ def _held_out(items: list[Item], seed: int) -> tuple[list[Item], list[Item]]:
 def _joined(parts: Mapping[str, Split]) -> Split:
     named = [_named(part, name, prefix=f"{name}: ") for name, part in parts.items()]
     training, validation, test = ([item for part in named for item in part.section(section)] for section in SECTIONS)
-    return Split(training, validation, test, named[0].labels)
+    return Split(training, validation, test, next((part.labels for part in named if part.labels), {}))
 
 
 def _named(split: Split, dataset: str, prefix: str = "") -> Split:

@@ -85,6 +85,9 @@ def network_from_adapter(output_dir: Path, checkpoint: str | None = None) -> Seg
     """
     description = read_description(output_dir)
     base = description["base"]
+    if base is None:
+        method = description["method"]
+        raise SamAdaptError("output_dir", str(output_dir), f"{method} has no base weights", f"use its {MODEL} as it is")
     source = checkpoint or base["checkpoint"]
     network = METHODS[description["method"]].rebuild(description["network"], source)
     if network.base_sha256 != base["sha256"]:

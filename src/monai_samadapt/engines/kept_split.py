@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ from monai_samadapt.engines.checkpoint import CHECKPOINT
 from monai_samadapt.engines.checks import Items, check_path
 from monai_samadapt.errors import SamAdaptError, exits_in_one_line
 from monai_samadapt.processes import agreed
+from monai_samadapt.reports.jsonfile import write_json
 
-KEPT = "datalist.json"
+KEPT, HASHES = "datalist.json", "seen.json"
 SEEN = ("training", "validation")
 
 
@@ -55,24 +58,47 @@ def check_kept(items: Items, section: str, kept: Path, datalist: str | None, see
     Args:
         items: with ``image``; compared by its resolved path.
         section: that they are in now.
-        kept: the training's ``datalist.json``; where there is none, nothing is refused.
+        kept: the training's ``datalist.json``, beside which ``seen.json`` may stand in for it; where there is neither,
+            nothing is refused.
         datalist, seed: the ids that decide where an item is.
 
     Raises:
         SamAdaptError: with the number of such items and the first one.
     """
+    if not kept.is_file():
+        kept = kept.with_name(HASHES)
     section_of = _sections(kept) if kept.is_file() else {}
-    before = {str(item["image"]): section_of.get(Path(item["image"]).resolve(), section) for item in items}
+    before = {str(item["image"]): section_of.get(_hash(item["image"]), section) for item in items}
     moved = [f"{old} ({image})" for image, old in before.items() if old != section]
     if moved:
         key, value = ("seed", seed) if datalist is None else ("datalist", datalist)
         problem = f"{len(moved)} of {len(before)} cases of {section} are elsewhere in {kept}, the first in {moved[0]}"
-        raise SamAdaptError(key, value, problem, f"give --datalist {kept}, or the seed and the cases of that training")
+        given = f"--datalist {kept}" if kept.name == KEPT else "the datalist"
+        raise SamAdaptError(key, value, problem, f"give {given}, or the seed and the cases of that training")
 
 
-def _sections(kept: Path) -> dict[Path, str]:
-    """The section of each image that a training has seen."""
+def write_hashes(kept: Path, folder: Path) -> None:
+    """Write which images weights have seen, for a folder that is passed on: hashes, as paths may name patients.
+
+    Args:
+        kept: the training's ``datalist.json``; where there is none, nothing is written.
+        folder: of ``seen.json``, whose other images stay in it.
+    """
+    if kept.is_file():
+        path = folder / HASHES
+        write_json({**(_sections(path) if path.is_file() else {}), **_sections(kept)}, path)
+
+
+def _sections(kept: Path) -> dict[str, str]:
+    """The section of each image that a training has seen, by the hash of its path."""
+    if kept.name == HASHES:
+        known: dict[str, str] = json.loads(kept.read_text(encoding="utf-8"))
+        return known
     content = load_json(kept)
     root = Path(content.get("root", kept.parent))
     items = [(item, section) for section in SEEN for item in section_items(content, section, kept, root)]
-    return {Path(item["image"]).resolve(): section for item, section in items}
+    return {_hash(item["image"]): section for item, section in items}
+
+
+def _hash(image: str) -> str:
+    return hashlib.sha256(str(Path(image).resolve()).encode()).hexdigest()

@@ -11,6 +11,7 @@ from ignite.engine import Engine, Events
 
 from monai_samadapt.backbones.base import LoadedBase
 from monai_samadapt.engines.artefacts import ADAPTER, DESCRIPTION, MODEL, load_model
+from monai_samadapt.engines.kept_split import KEPT, write_hashes
 from monai_samadapt.files import atomic_path
 from monai_samadapt.networks import SegmentationNetwork
 
@@ -47,10 +48,11 @@ class PublishWeights:
         engine.add_event_handler(Events.COMPLETED, self.publish)
 
     def publish(self, engine: Engine) -> None:
-        """Copy the files."""
+        """Copy the files, and note which images the weights have seen."""
         if idist.get_rank() != 0:
             return
         for name in (ADAPTER, DESCRIPTION, MODEL):
             with atomic_path(self.folder / name) as temporary:
                 shutil.copyfile(self.output_dir / name, temporary)
+        write_hashes(self.output_dir / KEPT, self.folder)
         print(f"replaced {self.folder / MODEL}", flush=True)

@@ -21,6 +21,7 @@ from monai_samadapt.engines.artefacts import (
     write_adapter,
     write_model,
 )
+from monai_samadapt.engines.kept_split import KEPT, write_hashes
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.packing.configs import check_ids, ids_of, packed_evaluation, packed_training, with_ids
 from monai_samadapt.packing.labels import painted_labels
@@ -130,6 +131,7 @@ def _models(folder: Path, run: Path, description: dict[str, Any], labels: Any) -
     else:
         write_model(folder, network_from_adapter(run))
     shutil.copy(run / ADAPTER, folder)
+    write_hashes(run / KEPT, folder)
     own = {**description, "network": {**description["network"], "labels": labels}}
     own["preprocessing"] = {**description["preprocessing"], "labels": labels}
     write_json(own, folder / DESCRIPTION)

@@ -42,6 +42,8 @@ def packed_metadata(metadata: Mapping[str, Any], spec: DataSpec, eval_metrics: M
 
 
 def mean_dice(summary: Mapping[str, Any]) -> dict[str, float]:
-    """The mean Dice of each label in an evaluation's ``summary.json``, as far as it has one."""
-    means = {name: part["metrics"]["dice"]["mean"] for name, part in summary.get("labels", {}).items()}
+    """The mean Dice without prompts of each label in an evaluation's ``summary.json``, as far as it has one."""
+    parts = [part for part in (summary, *summary.get("other_prompts", [])) if part.get("prompts") == "none"]
+    labels = parts[0]["labels"] if parts else {}
+    means = {name: part["metrics"]["dice"]["mean"] for name, part in labels.items()}
     return {f"dice_{name}": round(value, 4) for name, value in means.items() if value is not None}

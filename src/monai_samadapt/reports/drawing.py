@@ -73,7 +73,7 @@ def draw(slices: Sequence[Slice], names: Sequence[str], path: str | os.PathLike[
     for panel, text in zip(axes[0], TITLES, strict=True):
         panel.set_title(text, fontsize=10)
     if title:
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(title, fontsize=11, parse_math=False)
     _legend(figure, names)
     FigureCanvasAgg(figure)
     with atomic_path(path) as temporary:
@@ -86,7 +86,7 @@ def _draw_row(panels: Sequence[Axes], row: Slice) -> None:
     for panel, picture in zip(panels, (row.image, grey, 0.6 * grey), strict=True):
         panel.imshow(picture, cmap="gray", vmin=0, vmax=1, aspect=row.aspect, interpolation="nearest")
         panel.set(xticks=[], yticks=[])
-    panels[0].set_ylabel(row.caption, fontsize=10)
+    panels[0].set_ylabel(row.caption, fontsize=10, parse_math=False)
     for label, (truth, pred) in enumerate(zip(row.truth, row.pred, strict=True)):
         colour = COLOURS[label % len(COLOURS)]
         _fill(panels[1], pred, colour, FILL, row.aspect)
@@ -138,4 +138,8 @@ def _legend(figure: Figure, names: Sequence[str]) -> None:
     handles.append(Line2D([], [], linestyle="none", label="errors:"))
     errors = {MISSED: "missed", EXTRA: "extra"} | ({WRONG_LABEL: "wrong label"} if len(names) > 1 else {})
     handles += [Patch(color=colour, label=text) for colour, text in errors.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 9), fontsize=9, frameon=False)
+    legend = figure.legend(
+        handles=handles, loc="outside lower center", ncols=min(len(handles), 9), fontsize=9, frameon=False
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)

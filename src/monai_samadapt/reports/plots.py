@@ -45,6 +45,8 @@ def distributions(rows: Rows) -> bytes:
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(axis="y", length=0)
     left.set(yticks=range(len(labels)), yticklabels=labels, ylim=(len(labels) - 0.5, -0.5), xlim=(-0.02, 1.02))
+    for text in left.get_yticklabels():
+        text.set_parse_math(False)
     left.set_xlabel("Dice")
     right.set_xlabel(f"HD95 ({rows[0]['unit']})")
     right.set_xlim(left=0)

@@ -117,6 +117,7 @@ def test_hidden_files_of_other_systems_are_no_images(mini: Miniature) -> None:
         ({"masks": "nowhere"}, "holds no folder nowhere"),
         ({"subject": "patient"}, "subject='patient': has no group in images/p0_0.png"),
         ({"images": "*/x.png"}, "masks='': has not one"),
+        ({"images": "/x/*.png", "masks": "*.png"}, r"images='/x/\*.png': is no pattern below the source"),
         ({"images": "*/x.png", "masks": "*/y.png"}, "matches no image with a label"),
     ],
 )

@@ -136,6 +136,9 @@ def _label(path: Path, soft: bool) -> Source:
 
 
 def _by_pattern(source: Path, images: str, masks: str) -> tuple[dict[str, tuple[Path, Path]], list[Path]]:
+    for key, pattern in (("images", images), ("masks", masks)):
+        if Path(pattern).is_absolute():
+            raise SamAdaptError(key, pattern, "is no pattern below the source", f"give it relative to {source}")
     if images.count("*") != 1 or masks.count("*") != 1:
         raise SamAdaptError(
             "masks", masks, "has not one *", "give both patterns one *, as */ct.nii.gz and */mask.nii.gz"
