@@ -29,6 +29,9 @@ def test_mean_and_recipes_of_all(tmp_path: Path, capsys: pytest.CaptureFixture[s
     with safe_open(output, "pt") as file:
         metadata = file.metadata()
     assert metadata["licence"] == "A" and json.loads(metadata["recipe"]) == [{"seed": n} for n in (1, 2, 6)]
+    mean_of([output, files[0]], tmp_path / "again.safetensors")
+    with safe_open(tmp_path / "again.safetensors", "pt") as file:
+        assert json.loads(file.metadata()["recipe"]) == [{"seed": n} for n in (1, 2, 6, 1)]
 
 
 def test_other_shapes_are_refused(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -42,7 +43,7 @@ def mean_of(files: Sequence[Path], output: Path) -> str:
         for name, value in states[0].items()
     }
     metadata = [_metadata(path) for path in files]
-    recipes = json.dumps([json.loads(each.get("recipe", "null")) for each in metadata])
+    recipes = json.dumps([recipe for each in metadata for recipe in _recipes(each)])
     with atomic_path(output) as temporary:
         save_file(means, temporary, {**metadata[0], "recipe": recipes})
     return sha256(output)
@@ -51,6 +52,12 @@ def mean_of(files: Sequence[Path], output: Path) -> str:
 def _metadata(path: Path) -> dict[str, str]:
     with safe_open(path, "pt") as file:
         return dict(file.metadata() or {})
+
+
+def _recipes(metadata: dict[str, str]) -> list[Any]:
+    """The recipe of a run, or those of a mean."""
+    found = json.loads(metadata.get("recipe", "null"))
+    return found if isinstance(found, list) else [found]
 
 
 def main(arguments: list[str] | None = None) -> None:
