@@ -16,6 +16,7 @@ from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.batch_infer import BatchInferTask
 from monailabel.tasks.infer.bundle import BundleInferTask
 from monailabel.tasks.train.bundle import BundleTrainTask
+from monailabel.transform.writer import Writer
 
 from monai_samadapt.engines.artefacts import DESCRIPTION
 from monai_samadapt.inferers.clicked import features_of
@@ -47,6 +48,14 @@ class SamAdaptInfer(BundleInferTask):
         super().__init__(path, conf, load_strict=True, **kwargs)
         names = describe(path)["labels"]
         self.labels = {name.lower(): value for value, name in enumerate(names, start=1)}
+
+    def writer(self, data: dict[str, Any], extension: str | None = None, dtype: Any = None) -> tuple[Any, Any]:
+        """Write the result, NIfTI by nibabel: ITK would make the axes of a sheared grid perpendicular."""
+        asked = {"result_extension": extension, "result_dtype": dtype}
+        data.update({key: value for key, value in asked.items() if value is not None})
+        data["labels"] = self.labels
+        written: tuple[Any, Any] = Writer(label=self.output_label_key, json=self.output_json_key, nibabel=True)(data)
+        return written
 
     def run_inferer(self, data: dict[str, Any], convert_to_batch: bool = True, device: str = "cuda") -> Any:
         """Run the network."""

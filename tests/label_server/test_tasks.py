@@ -1,0 +1,48 @@
+"""Our app for packed bundles, called as the server calls it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from monai_samadapt.commands.bundles import find_bundle
+from monai_samadapt.datasets.procedural import make_ct
+from monai_samadapt.datasets.procedural.files import write_ct
+from monai_samadapt.label_server.folder import prepare_app
+from monai_samadapt.packing import pack_base
+from monai_samadapt.transforms.volumes import VolumeReader
+
+SHAPE, SPACING = (44, 36, 10), (5.5, 7.0, 9.0)
+NANO = {"variant": "vit_nano", "checkpoint": "sam_vit_nano", "labels": ["Liver", "Spleen"], "image_size": 64}
+CASES = [f"case{number}" for number in range(6)]
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """S-SAM, with and without clicks, and six volumes without label."""
+    from monai_samadapt.label_server.app import SamAdaptApp
+
+    root = tmp_path_factory.mktemp("own")
+    pack_base(find_bundle("s_sam"), ["ct"], root / "liver", NANO)
+    (served,) = prepare_app(root / "app", [root / "liver"])
+    (root / "studies").mkdir()
+    for seed, name in enumerate(CASES):
+        hu, _, affine = make_ct(seed, SHAPE, SPACING)
+        write_ct(root / "studies" / f"{name}.nii.gz", hu, affine)
+    conf = {"models": ",".join(served.names), "zoo_source": "ngc", "sam2": "false"}
+    return SamAdaptApp(str(root / "app"), str(root / "studies"), conf)
+
+
+@pytest.mark.parametrize("extension", [".nii.gz", ".nrrd"])
+def test_a_sheared_volume_keeps_its_grid(app: Any, tmp_path: Path, extension: str) -> None:
+    hu, _, affine = make_ct(3, SHAPE, SPACING)
+    affine[1, 2] = 3.25  # slices 9 mm apart, each 3.25 mm further
+    nib.save(nib.Nifti1Image(hu, affine), tmp_path / "a.nii.gz")
+    request = {"model": "liver", "image": str(tmp_path / "a.nii.gz"), "result_extension": extension}
+    found = VolumeReader().label(app.infer(request)["file"])
+    assert found.shape == (1, *SHAPE)
+    np.testing.assert_allclose(found.affine.numpy(), affine, atol=1e-4)
