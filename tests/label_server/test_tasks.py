@@ -46,3 +46,14 @@ def test_a_sheared_volume_keeps_its_grid(app: Any, tmp_path: Path, extension: st
     found = VolumeReader().label(app.infer(request)["file"])
     assert found.shape == (1, *SHAPE)
     np.testing.assert_allclose(found.affine.numpy(), affine, atol=1e-4)
+
+
+def test_a_batch_by_several_threads_gives_the_results_of_one(app: Any) -> None:
+    request = {"model": "liver", "device": "cpu", "multi_gpu": False}
+    results = app.batch_infer({**request, "images": "all", "max_workers": 6})
+    assert [name for name, result in results.items() if not result.get("label")] == []
+    store = app.datastore()
+    for name in CASES:
+        stored = np.asarray(nib.load(store.get_label_uri(name, "original")).dataobj)
+        alone = app.infer({**request, "image": name})["file"]
+        np.testing.assert_array_equal(stored, np.asarray(nib.load(alone).dataobj))

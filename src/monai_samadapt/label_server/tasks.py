@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import subprocess
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -41,13 +42,21 @@ def takes_volumes(bundle: str) -> bool:
 class SamAdaptInfer(BundleInferTask):
     """MONAI Label's task with weights that must fit, and labels numbered as in the results.
 
-    The answer's ``encoded`` tells how many slices the encoder ran on for clicks: 0 where it had seen them.
+    The answer's ``encoded`` tells how many slices the encoder ran on for clicks: 0 where it had seen them. One request
+    runs at a time, as all share the configuration, which each reads anew, and the network, which merges its adapter
+    when it is first used; MONAI Label's batches and its pool have threads.
     """
 
     def __init__(self, path: str, conf: dict[str, str], **kwargs: Any) -> None:
         super().__init__(path, conf, load_strict=True, **kwargs)
         names = describe(path)["labels"]
         self.labels = {name.lower(): value for value, name in enumerate(names, start=1)}
+        self.lock = threading.Lock()
+
+    def __call__(self, request: Any, callbacks: Any = None) -> Any:
+        """Segment."""
+        with self.lock:
+            return super().__call__(request, callbacks)
 
     def writer(self, data: dict[str, Any], extension: str | None = None, dtype: Any = None) -> tuple[Any, Any]:
         """Write the result, NIfTI by nibabel: ITK would make the axes of a sheared grid perpendicular."""
