@@ -28,13 +28,18 @@ Items = Sequence[dict[str, Any]]
 
 
 def check_device(device: str) -> None:
-    """Refuse an unknown device, and CUDA where there is none."""
+    """Refuse an unknown device, CUDA where there is none, and the number of one that is not there."""
     try:
-        torch.device(device)
+        found = torch.device(device)
     except RuntimeError as error:
         raise SamAdaptError("device", device, "unknown device", "give cpu, cuda or cuda:1") from error
-    if str(device).startswith("cuda") and not torch.cuda.is_available():
+    if found.type != "cuda":
+        return
+    if not torch.cuda.is_available():
         raise SamAdaptError("device", str(device), "no CUDA device is available", "set device to cpu")
+    last = torch.cuda.device_count() - 1
+    if found.index is not None and found.index > last:
+        raise SamAdaptError("device", str(device), "no such device", f"give one from cuda:0 to cuda:{last}")
 
 
 def check_network(variant: str, image_size: int, network: str) -> None:
