@@ -12,6 +12,7 @@ import pytest
 from monai_samadapt.commands.bundles import find_bundle
 from monai_samadapt.datasets.procedural import make_ct
 from monai_samadapt.datasets.procedural.files import write_ct
+from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.label_server.folder import prepare_app
 from monai_samadapt.packing import pack_base
 from monai_samadapt.transforms.volumes import VolumeReader
@@ -57,3 +58,14 @@ def test_a_batch_by_several_threads_gives_the_results_of_one(app: Any) -> None:
         stored = np.asarray(nib.load(store.get_label_uri(name, "original")).dataobj)
         alone = app.infer({**request, "image": name})["file"]
         np.testing.assert_array_equal(stored, np.asarray(nib.load(alone).dataobj))
+
+
+def test_a_training_not_from_the_weights_is_refused_and_not_offered(app: Any) -> None:
+    assert "pretrained" not in app.info()["trainers"]["liver"]["config"]
+    assert app.info()["trainers"]["liver"]["config"]["max_epochs"] == 50
+    with pytest.raises(SamAdaptError) as raised:
+        app.train({"model": "liver", "pretrained": False, "device": "cpu"})
+    assert str(raised.value) == (
+        "pretrained=False: a packed bundle goes on from its own weights; "
+        "leave it True; to start anew pack a base and serve it"
+    )

@@ -20,12 +20,14 @@ from monailabel.tasks.train.bundle import BundleTrainTask
 from monailabel.transform.writer import Writer
 
 from monai_samadapt.engines.artefacts import DESCRIPTION
+from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.inferers.clicked import features_of
 from monai_samadapt.label_server.datastore import is_volume
 from monai_samadapt.tracking.location import OFF
 from monai_samadapt.transforms import DataSpec
 
 logger = logging.getLogger(__name__)
+PRETRAINED = "pretrained"
 
 
 def describe(bundle: str) -> dict[str, Any]:
@@ -78,8 +80,21 @@ class SamAdaptInfer(BundleInferTask):
 class SamAdaptTraining(BundleTrainTask):
     """MONAI Label's task, logged by the bundle's own MLflow handler and not by MONAI's beside it."""
 
+    def config(self) -> dict[str, Any]:
+        """The options that viewers offer: without ``pretrained``, as a training always goes on from the weights."""
+        return {key: value for key, value in super().config().items() if key != PRETRAINED}
+
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> Any:
-        """Train on the labels of the datastore; on one device where the bundle has no configuration for several."""
+        """Train on the labels of the datastore; on one device where the bundle has no configuration for several.
+
+        Raises:
+            SamAdaptError: when asked not to go on from the bundle's weights.
+        """
+        if (pretrained := request.get(PRETRAINED, True)) is not True:
+            problem = "a packed bundle goes on from its own weights"
+            raise SamAdaptError(
+                PRETRAINED, pretrained, problem, "leave it True; to start anew pack a base and serve it"
+            )
         several = any((Path(self.bundle_path) / "configs" / name).is_file() for name in self.const.multi_gpu_configs())
         self.request = {**request, "multi_gpu": request.get("multi_gpu", True) and several}
         return super().__call__({**self.request, "tracking": ""}, datastore)
