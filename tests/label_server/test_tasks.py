@@ -8,6 +8,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+from mlflow import MlflowClient
 
 from monai_samadapt.commands.bundles import find_bundle
 from monai_samadapt.datasets.procedural import make_ct
@@ -35,7 +36,9 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Any:
         hu, _, affine = make_ct(seed, SHAPE, SPACING)
         write_ct(root / "studies" / f"{name}.nii.gz", hu, affine)
     conf = {"models": ",".join(served.names), "zoo_source": "ngc", "sam2": "false"}
-    return SamAdaptApp(str(root / "app"), str(root / "studies"), conf)
+    made = SamAdaptApp(str(root / "app"), str(root / "studies"), conf)
+    made._auto_update_scoring = False  # as `samadapt serve` has it
+    return made
 
 
 @pytest.mark.parametrize("extension", [".nii.gz", ".nrrd"])
@@ -69,3 +72,16 @@ def test_a_training_not_from_the_weights_is_refused_and_not_offered(app: Any) ->
         "pretrained=False: a packed bundle goes on from its own weights; "
         "leave it True; to start anew pack a base and serve it"
     )
+
+
+def test_a_training_logs_the_epochs_it_was_asked_for(app: Any, tmp_path: Path) -> None:
+    store, uri = app.datastore(), f"sqlite:///{tmp_path}/mlflow.db"
+    for seed in range(2):
+        _, label, affine = make_ct(seed, SHAPE, SPACING)
+        path = write_ct(tmp_path / f"label{seed}.nii.gz", np.where(label > 2, 0, label).astype(np.uint8), affine)
+        store.save_label(CASES[seed], str(path), "final", {})
+    request = {"model": "liver", "max_epochs": 2, "val_split": 0.5, "device": "cpu", "tracking_uri": uri}
+    app.train(request)
+    client = MlflowClient(uri)
+    (run,) = client.search_runs([client.get_experiment_by_name("liver").experiment_id])
+    assert (run.info.status, run.data.params["max_epochs"]) == ("FINISHED", "2")
