@@ -8,7 +8,9 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+from fastapi import HTTPException
 from mlflow import MlflowClient
+from monailabel.utils.async_tasks.task import AsyncTask
 
 from monai_samadapt.commands.bundles import find_bundle
 from monai_samadapt.datasets.procedural import make_ct
@@ -85,3 +87,28 @@ def test_a_training_logs_the_epochs_it_was_asked_for(app: Any, tmp_path: Path) -
     client = MlflowClient(uri)
     (run,) = client.search_runs([client.get_experiment_by_name("liver").experiment_id])
     assert (run.info.status, run.data.params["max_epochs"]) == ("FINISHED", "2")
+
+
+def refused(call: Any, *arguments: Any) -> tuple[int, str]:
+    """Status and text of what a call is refused with."""
+    with pytest.raises(HTTPException) as raised:
+        call(*arguments)
+    return raised.value.status_code, str(raised.value.detail)
+
+
+def test_unknown_models_and_images_are_named(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Any] = []
+    monkeypatch.setattr(AsyncTask, "run", lambda *arguments, **options: started.append(options["request"]))
+    app.server_mode(True)
+    unknown = (404, "model='lung': unknown; give one of ['liver']")
+    assert refused(app.next_sample, {"strategy": "entropy", "model": "lung"}) == unknown and started == []
+    assert refused(app.scoring, {"method": "entropy", "model": "lung"}) == unknown
+    assert app.next_sample({"strategy": "entropy", "model": "liver_deepgrow"})["id"] in CASES
+    assert started == [{"method": "entropy", "model": "liver"}]
+    batch = {"device": "cpu", "multi_gpu": False, "images": ["case0", "nope"]}
+    known = (404, "model='lung': unknown; give one of ['liver', 'liver_deepgrow']")
+    assert refused(app.batch_infer, {**batch, "model": "lung"}) == known
+    assert refused(app.infer, {"model": "lung", "image": "case0"}) == known
+    missing = (404, "image='nope': no such image; GET /datastore/?output=all lists them")
+    assert refused(app.batch_infer, {**batch, "model": "liver"}) == missing
+    assert refused(app.infer, {"model": "liver", "image": "nope"}) == missing

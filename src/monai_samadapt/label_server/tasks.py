@@ -23,6 +23,7 @@ from monai_samadapt.engines.artefacts import DESCRIPTION
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.inferers.clicked import features_of
 from monai_samadapt.label_server.datastore import is_volume
+from monai_samadapt.label_server.known import check_images, check_model
 from monai_samadapt.tracking.location import OFF
 from monai_samadapt.transforms import DataSpec
 
@@ -130,9 +131,15 @@ class SamAdaptBatch(BatchInferTask):
         self.models = models
 
     def get_images(self, request: dict[str, Any], datastore: Datastore) -> list[str]:
-        """The images asked for."""
+        """The images asked for.
+
+        Raises:
+            HTTPException: 404 for an unknown model or image.
+        """
+        check_model(request.get("model"), self.models)
         volumes = takes_volumes(self.models[request["model"]])
         images: list[str] = super().get_images(request, datastore)
+        check_images(images, datastore)
         return [image for image in images if is_volume(datastore.get_image_uri(image)) == volumes]
 
     def __call__(self, request: dict[str, Any], datastore: Datastore, infer: Callable[..., Any]) -> Any:
