@@ -25,6 +25,8 @@ from monai_samadapt.processes import share
 from monai_samadapt.transforms import DataSpec
 
 Items = Sequence[dict[str, Any]]
+CHECKED = ("centre", "prompts")
+"""What `DataSpec.check_item` looks at beside files."""
 
 
 def check_device(device: str) -> None:
@@ -108,10 +110,13 @@ def check_items(cases: Items, spec: DataSpec, memory: Path | None = None) -> Non
 
 
 def _fingerprint(item: dict[str, Any], spec: DataSpec) -> str:
+    """All that the check of an item reads, as text: its files, or those of its folders, and what the datalist says."""
     check_files(item)
-    stats = [(item[key], Path(item[key]).stat()) for key in PATH_KEYS if key in item]
-    files = [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats]
-    return json.dumps([files, spec.to_dict()], sort_keys=True)
+    paths = [Path(item[key]) for key in PATH_KEYS if key in item]
+    stats = [(file, file.stat()) for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+    files = [(str(file), stat.st_size, stat.st_mtime_ns) for file, stat in stats]
+    said = {key: item[key] for key in CHECKED if key in item}
+    return json.dumps([[item["image"], *files], said, spec.to_dict()], sort_keys=True)
 
 
 def check_counts(counts: Mapping[str, int]) -> None:
