@@ -20,6 +20,10 @@ INFERENCE = [
     ({"neighbours": True}, "neighbours=True: the model was trained with False; pass --neighbours as trained"),
     ({"model_file": "nowhere.pt"}, "model_file='nowhere.pt': no such file; train first, or give the model.pt of a run"),
     ({"variant": "vit_x"}, "variant='vit_x': unknown SAM variant; choose one of"),
+    ({"slice_batch": 0}, "slice_batch=0: is no positive number; give 1 or more"),
+    ({"slice_batch": "8"}, "slice_batch='8': is no positive number; give 1 or more"),
+    ({"amp_dtype": "float8"}, "amp_dtype='float8': is unknown; give one of bfloat16, float16"),
+    ({"adapt_from_block": 99}, "adapt_from_block=99: vit_nano has blocks 0 to"),
     ({"dataset_dir": "nowhere"}, "dataset_dir='nowhere': no such folder; give the folder of the data set"),
 ]
 

@@ -32,6 +32,7 @@ TRAINING = [
     ({"amp_dtype": "float8"}, "amp_dtype='float8': is unknown; give one of bfloat16, float16"),
     ({"batch_size": 0}, "batch_size=0: is no positive number; give 1 or more"),
     ({"samples_per_volume": 0}, "samples_per_volume=0: is no positive number; give 1 or more"),
+    ({"max_epochs": 0}, "max_epochs=0: is no positive number; give 1 or more"),
     ({"val_interval": 0}, "val_interval=0: is no positive number; give 1 or more"),
     (
         {"checkpoint": "sam_vit_b"},

@@ -119,6 +119,40 @@ def test_a_file_gives_prompts_by_path_and_replaces_those_of_the_datalist(tmp_pat
         prompted(ITEMS, str(tmp_path / "none.json"))
 
 
+ROOT, DEEPER, OTHER = "/d/a.png", "/d/p2/a.png", "/d/p3/a.png"
+
+
+@pytest.mark.parametrize("names", [["a.png", "p2/a.png"], ["p2/a.png", "a.png"], ["/d/a.png", "p2/a.png"]])
+@pytest.mark.parametrize("images", [[ROOT, DEEPER], [DEEPER, ROOT, OTHER]])
+def test_the_longest_name_of_an_image_is_meant_whatever_the_order(
+    tmp_path: Path, names: list[str], images: list[str]
+) -> None:
+    path = tmp_path / "prompts.json"
+    path.write_text(
+        json.dumps({name: {"A": {"box": [0, 0, len(name.removeprefix("/d/")), 1]}} for name in names}), encoding="utf-8"
+    )
+    found = prompted([{"image": image} for image in images], str(path))
+    given = {item["image"]: (item["prompts"] or {"A": {"box": [None] * 4}})["A"]["box"][2] for item in found}
+    assert given == {image: {ROOT: 5, DEEPER: 8, OTHER: None}[image] for image in images}
+
+
+@pytest.mark.parametrize(
+    ("names", "images", "problem"),
+    [
+        (["a.png"], [DEEPER, OTHER], f"names 'a.png', which is the end of {DEEPER} and {OTHER}; give paths as in"),
+        (["a.png", "p2/a.png"], [DEEPER], "names 'a.png', which is no image here; give paths as in"),
+    ],
+)
+def test_a_name_of_several_images_or_of_none_but_another_names_is_refused(
+    tmp_path: Path, names: list[str], images: list[str], problem: str
+) -> None:
+    path = tmp_path / "prompts.json"
+    path.write_text(json.dumps({name: {} for name in names}), encoding="utf-8")
+    with pytest.raises(OneLineExit) as caught:
+        prompted([{"image": image} for image in images], str(path))
+    assert str(caught.value).startswith(f"prompts_file={str(path)!r}: {problem}")
+
+
 def test_the_mode_file_needs_prompts() -> None:
     network = "monai_samadapt.networks.SSam"
     check_prompts(ITEMS, network)

@@ -124,6 +124,22 @@ def test_no_case_is_not_computable_and_no_structure_is_nan():
     assert math.isnan(metric.compute())
 
 
+def test_distances_on_a_sheared_grid_are_refused_and_dice_is_not():
+    one = case("/d/tilted.nii.gz", 4, 4)
+    one = {"pred": one["label"], "label": one["label"].clone()}
+    one["label"].affine[1, 2] = np.tan(np.radians(20))
+    expected = (
+        "image='/d/tilted.nii.gz': has axes at 70 degrees; HD95 and NSD need right angles; "
+        "resample the image and its label to perpendicular axes"
+    )
+    with pytest.raises(SamAdaptError) as raised:
+        SegmentationMetrics(["Liver", "Tumor"]).update([one])
+    assert str(raised.value) == expected
+    metric = SegmentationMetrics(["Liver", "Tumor"], surface=False)
+    metric.update([one])
+    assert metric.compute() == 1.0
+
+
 def test_an_unknown_spacing_is_refused():
     with pytest.raises(SamAdaptError, match="spacing='mm': is unknown"):
         SegmentationMetrics(["Liver"], spacing="mm")  # type: ignore[arg-type]

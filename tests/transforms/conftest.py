@@ -79,22 +79,35 @@ def upright() -> type[Upright]:
     return Upright
 
 
+def _tilted(degrees: float) -> Array:
+    """Directions of rows, columns and normal of a CT slice whose gantry is tilted about the left-right axis."""
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[1, 0, 0], [0, cos, sin], [0, -sin, cos]])
+
+
 @pytest.fixture
 def dicom(tmp_path: Path) -> Callable[..., str]:
-    """Writes (slices, rows, columns) as a CT series with pixels of 0.8 mm × 0.7 mm (rows × columns)."""
+    """Writes (slices, rows, columns) as a CT series with pixels of 0.8 mm × 0.7 mm (rows × columns).
+
+    The gantry is at ``tilt`` degrees.
+    """
     itk = pytest.importorskip("itk")
 
-    def write(name: str, volume: Array, heights: list[float], series: str = "1.2.826.0.1.3680043.2.1") -> str:
+    def write(
+        name: str, volume: Array, heights: list[float], series: str = "1.2.826.0.1.3680043.2.1", tilt: float = 0.0
+    ) -> str:
         folder = tmp_path / name
         folder.mkdir(parents=True, exist_ok=True)
         for number, height in enumerate(heights):
             image = itk.image_from_array(np.ascontiguousarray(volume[number : number + 1]))
             image.SetSpacing([0.7, 0.8, 2.5])
             image.SetOrigin([-10.0, -20.0, height])
+            image.SetDirection(itk.matrix_from_array(_tilted(tilt)))
             tags = image.GetMetaDataDictionary()
             tags["0008|0060"], tags["0008|0021"], tags["0020|000d"] = "CT", "20200101", "1.2.3"
             tags["0020|000e"], tags["0020|0013"] = series, str(number)
-            tags["0020|0032"], tags["0020|0037"] = f"-10\\-20\\{height}", "1\\0\\0\\0\\1\\0"
+            tags["0020|0032"] = f"-10\\-20\\{height}"
+            tags["0020|0037"] = "\\".join(f"{cosine:.9f}" for cosine in _tilted(tilt)[:, :2].T.ravel())
             writer = itk.GDCMImageIO.New()
             writer.KeepOriginalUIDOn()
             file = str(folder / f"{series[-1]}_{number:03d}.dcm")

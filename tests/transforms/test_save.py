@@ -13,6 +13,7 @@ from monai_samadapt.engines import own_cases
 from monai_samadapt.errors import OneLineExit, SamAdaptError
 from monai_samadapt.transforms import DataSpec, SaveSegmentationd
 from monai_samadapt.transforms.save import relative_name
+from monai_samadapt.transforms.volumes import VolumeReader
 
 CT = DataSpec("ct", ["A", "B"], image_size=16, window=(0, 1))
 PICTURE = DataSpec("image2d", ["A", "B"], image_size=16)
@@ -93,6 +94,19 @@ def test_a_dicom_folder_gives_its_name(dicom, tmp_path):
     np.testing.assert_allclose(
         saved.affine, [[-0.7, 0, 0, 10], [0, -0.8, 0, 20], [0, 0, 2.5, 0], [0, 0, 0, 1]], atol=1e-6
     )
+
+
+@pytest.mark.parametrize("extension", [".nii.gz", ".nii", ".nrrd", ".mha"])
+def test_the_result_of_a_tilted_series_lies_on_its_grid(dicom, tmp_path, extension):
+    folder = dicom("tilted", np.zeros((8, 6, 5), np.int16), [5.0 * number for number in range(8)], tilt=20.0)
+    run(CT, folder, tmp_path / "out", output_ext=extension)
+    path = tmp_path / "out" / f"tilted_seg{extension}"
+    read = VolumeReader().label(str(path))
+    assert read.shape == (1, 5, 6, 8)
+    np.testing.assert_allclose(read.affine.numpy() @ [0, 0, 7, 1], [10, 20, 35, 1], atol=1e-5)
+    np.testing.assert_allclose(read.affine.numpy() @ [0, 5, 0, 1], [10, 16.241230, -1.368081, 1], atol=1e-5)
+    if extension.startswith(".nii"):  # ITK would take a qform, which has no shear
+        assert nib.load(path).get_qform(coded=True)[1] == 0
 
 
 def test_picture_probabilities_are_grey_values(picture, tmp_path):

@@ -55,6 +55,24 @@ def test_nrrd_and_dicom_series_give_the_same_volume(tmp_path, dicom):
         np.testing.assert_allclose(read.affine.numpy(), ras, atol=1e-6)
 
 
+def test_a_tilted_gantry_keeps_each_slice_where_its_file_says(dicom):
+    slices = np.random.default_rng(2).integers(-1000, 1000, (8, 6, 5)).astype(np.int16)
+    image = READER.image(dicom("tilted", slices, [5.0 * number for number in range(8)], tilt=20.0))
+    np.testing.assert_array_equal(image.numpy()[0], slices.transpose(2, 1, 0))
+    cos, sin = np.cos(np.radians(20)), np.sin(np.radians(20))
+    ras = np.array([[-0.7, 0, 0, 10], [0, -0.8 * cos, 0, 20], [0, -0.8 * sin, 5, 0], [0, 0, 0, 1]])
+    np.testing.assert_allclose(image.affine.numpy(), ras, atol=1e-6)
+    gap = dicom("tilted_gap", slices[:3], [0.0, 5.0, 20.0], tilt=20.0)
+    with pytest.raises(SamAdaptError, match="slices missing"):
+        READER.image(gap)
+
+
+def test_positions_rounded_in_the_file_shear_nothing(dicom):
+    folder = dicom("rounded", np.zeros((3, 6, 5), np.int16), [0.0, 2.5, 5.0], tilt=0.05)
+    axes = READER.image(folder).affine.numpy()[:3, :3]
+    assert np.abs(np.triu(axes.T @ axes, 1)).max() < 1e-12
+
+
 def test_dicom_folder_must_hold_one_whole_series(tmp_path, dicom):
     slices = np.zeros((3, 6, 5), np.int16)
     gap = dicom("gap", slices, [0.0, 2.5, 10.0])

@@ -25,16 +25,23 @@ from monai_samadapt.processes import share
 from monai_samadapt.transforms import DataSpec
 
 Items = Sequence[dict[str, Any]]
+CHECKED = ("centre", "prompts")
+"""What `DataSpec.check_item` looks at beside files."""
 
 
 def check_device(device: str) -> None:
-    """Refuse an unknown device, and CUDA where there is none."""
+    """Refuse an unknown device, CUDA where there is none, and the number of one that is not there."""
     try:
-        torch.device(device)
+        found = torch.device(device)
     except RuntimeError as error:
         raise SamAdaptError("device", device, "unknown device", "give cpu, cuda or cuda:1") from error
-    if str(device).startswith("cuda") and not torch.cuda.is_available():
+    if found.type != "cuda":
+        return
+    if not torch.cuda.is_available():
         raise SamAdaptError("device", str(device), "no CUDA device is available", "set device to cpu")
+    last = torch.cuda.device_count() - 1
+    if found.index is not None and found.index > last:
+        raise SamAdaptError("device", str(device), "no such device", f"give one from cuda:0 to cuda:{last}")
 
 
 def check_network(variant: str, image_size: int, network: str) -> None:
@@ -103,10 +110,13 @@ def check_items(cases: Items, spec: DataSpec, memory: Path | None = None) -> Non
 
 
 def _fingerprint(item: dict[str, Any], spec: DataSpec) -> str:
+    """All that the check of an item reads, as text: its files, or those of its folders, and what the datalist says."""
     check_files(item)
-    stats = [(item[key], Path(item[key]).stat()) for key in PATH_KEYS if key in item]
-    files = [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats]
-    return json.dumps([files, spec.to_dict()], sort_keys=True)
+    paths = [Path(item[key]) for key in PATH_KEYS if key in item]
+    stats = [(file, file.stat()) for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+    files = [(str(file), stat.st_size, stat.st_mtime_ns) for file, stat in stats]
+    said = {key: item[key] for key in CHECKED if key in item}
+    return json.dumps([[item["image"], *files], said, spec.to_dict()], sort_keys=True)
 
 
 def check_counts(counts: Mapping[str, int]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from monai_samadapt.datasets import inference_items, load_datalist
@@ -114,12 +115,27 @@ def preflight_training(
 @agreed
 @exits_in_one_line
 def preflight_inference(
-    inputs: Items, spec: DataSpec, network: str, model_file: str, variant: str, output_dir: str, device: str
+    inputs: Items,
+    spec: DataSpec,
+    network: str,
+    model_file: str,
+    variant: str,
+    output_dir: str,
+    device: str,
+    counts: Mapping[str, int] = MappingProxyType({}),
+    amp_dtype: str = "bfloat16",
+    adapt_from_block: int = 0,
 ) -> None:
-    """Check everything inference or evaluation rests on, and that the settings are those of the training run."""
+    """Check everything inference or evaluation rests on, and that the settings are those of the training run.
+
+    The arguments are those of `preflight_training`.
+    """
     check_ids(running_config())
     check_device(device)
+    find_amp_dtype(amp_dtype)
+    check_counts(counts)
     check_network(variant, spec.image_size, network)
+    check_block(variant, adapt_from_block)
     check_path("output_dir", output_dir)
     check_model_file(model_file)
     check_settings(spec, Path(model_file).parent / DESCRIPTION)

@@ -35,20 +35,24 @@ def per_mode(items: Items, modes: Sequence[str], prompts_file: str | None = None
 def prompted(items: Items, prompts_file: str | None) -> Items:
     """Give items the prompts of a JSON file: ``{image path as in the datalist: {label name: …}}``.
 
-    The prompts of an image replace those in the datalist; see `monai_samadapt.transforms.prompt_file`.
+    A name may be the end of a path; where several names are an image's, the longest is meant. The prompts of an image
+    replace those in the datalist; see `monai_samadapt.transforms.prompt_file`.
 
     Raises:
-        SamAdaptError: when the file is missing, no such JSON, or names an image that is not among the items.
+        SamAdaptError: when the file is missing, no such JSON, or a name is that of no item, or of several.
     """
     if prompts_file is None:
         return items
     check_path("prompts_file", prompts_file)
     given = _read(prompts_file)
-    owners = {name: [item["image"] for item in items if _is_end(name, item["image"])] for name in given}
-    if lost := [name for name, images in owners.items() if not images]:
-        remedy = "give paths as in the datalist, of the images in this run"
-        raise SamAdaptError("prompts_file", prompts_file, f"names {lost[0]!r}, which is no image here", remedy)
-    of_image = {image: given[name] for name, images in owners.items() for image in images}
+    owners = _longest([*given], sorted({item["image"] for item in items}))
+    of_image = {}
+    for name, images in owners.items():
+        if len(images) != 1:
+            several = f"is the end of {images[0]} and {images[1]}" if images else "is no image here"
+            remedy = "give paths as in the datalist, of the images in this run"
+            raise SamAdaptError("prompts_file", prompts_file, f"names {name!r}, which {several}", remedy)
+        of_image[images[0]] = given[name]
     return [{**item, "prompts": of_image.get(item["image"], item.get("prompts"))} for item in items]
 
 
@@ -86,6 +90,24 @@ def _read(path: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise SamAdaptError("prompts_file", path, "has no object of image paths", example)
     return content
+
+
+def _longest(names: Sequence[str], images: Sequence[str]) -> dict[str, list[str]]:
+    """The images of each name: those that end with it and with no longer one.
+
+    Of several it is the one that the name leads to from a folder that holds all images, as in a datalist.
+    """
+    owners: dict[str, list[str]] = {name: [] for name in names}
+    for image in images:
+        ends = [name for name in names if _is_end(name, image)]
+        if ends:
+            owners[max(ends, key=lambda name: len(PurePath(name).parts))].append(image)
+    for name, owned in owners.items():
+        if len(owned) > 1:
+            above = {image: PurePath(image).parents[len(PurePath(name).parts) - 1] for image in owned}
+            whole = [image for image in owned if all(PurePath(other).is_relative_to(above[image]) for other in images)]
+            owners[name] = whole or owned
+    return owners
 
 
 def _is_end(name: str, path: str) -> bool:

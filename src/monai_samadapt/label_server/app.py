@@ -25,10 +25,11 @@ from monai_samadapt.errors import find_error
 from monai_samadapt.label_server.datastore import CheckedDatastore
 from monai_samadapt.label_server.entropy import ENTROPY, EntropyScoring, HighestEntropy
 from monai_samadapt.label_server.folder import DEEPGROW
+from monai_samadapt.label_server.known import automatic_model, check_images, check_model
 from monai_samadapt.label_server.tasks import SamAdaptBatch, SamAdaptInfer, SamAdaptTraining
 
 logger = logging.getLogger(__name__)
-WRONG, UNKNOWN, FAILED = 422, 404, 500
+WRONG, FAILED = 422, 500
 
 
 class SamAdaptApp(MONAILabelApp):
@@ -84,10 +85,15 @@ class SamAdaptApp(MONAILabelApp):
         return {name: task for name, task in self._infers.items() if DEEPGROW not in name}
 
     def next_sample(self, request: dict[str, Any]) -> Any:
-        """Choose an image; scores that are missing or older than the weights are made in the background."""
-        if request.get("strategy") == ENTROPY and self._server_mode:
-            chosen = {"model": request["model"]} if request.get("model") else {}
-            AsyncTask.run("scoring", request={"method": ENTROPY, **chosen})
+        """Choose an image; scores that are missing or older than the weights are made in the background.
+
+        Raises:
+            HTTPException: 404 for an unknown model.
+        """
+        if request.get("strategy") == ENTROPY:
+            model = automatic_model(request, self.automatic)
+            if self._server_mode:
+                AsyncTask.run("scoring", request={"method": ENTROPY, "model": model})
         return super().next_sample(request)
 
     def infer(self, request: dict[str, Any], datastore: Datastore | None = None) -> Any:
@@ -97,12 +103,11 @@ class SamAdaptApp(MONAILabelApp):
             HTTPException: 404 for an unknown model or image, 422 for an image, click or weights that cannot be used,
                 500 for what nobody thought of.
         """
-        if request.get("model") not in self._infers:
-            raise HTTPException(UNKNOWN, f"model={request.get('model')!r}: unknown; give one of {[*self._infers]}")
+        check_model(request.get("model"), self._infers)
         image = request.get("image")
         known = datastore or self.datastore()
-        if isinstance(image, str) and not os.path.exists(image) and not known.get_image_uri(image):
-            raise HTTPException(UNKNOWN, f"image={image!r}: no such image; GET /datastore/?output=all lists them")
+        if isinstance(image, str) and not os.path.exists(image):
+            check_images([image], known)
         try:
             return super().infer(request, datastore)
         except Exception as error:

@@ -10,13 +10,14 @@ from monai.data import MetaTensor
 from monailabel.datastore.local import LocalDatastore
 
 from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.label_server.known import check_images
 from monai_samadapt.transforms.grid import check_same_grid
 from monai_samadapt.transforms.pictures import PictureReader
 from monai_samadapt.transforms.read import SourceReader
 from monai_samadapt.transforms.volumes import VolumeReader
 
 VOLUMES = (".nii", ".nii.gz", ".nrrd", ".mha")
-WRONG, UNKNOWN = 422, 404
+WRONG = 422
 
 
 class CheckedDatastore(LocalDatastore):
@@ -39,9 +40,8 @@ class CheckedDatastore(LocalDatastore):
         Raises:
             HTTPException: 404 for an unknown image, 422 with the cause.
         """
+        check_images([image_id], self)
         uri = self.get_image_uri(image_id)
-        if not uri:
-            raise HTTPException(UNKNOWN, f"image={image_id!r}: no such image; GET /datastore/?output=all lists them")
         _refuse_unreadable(lambda: _check_label(label_filename, uri))
         return str(super().save_label(image_id, label_filename, label_tag, label_info))
 

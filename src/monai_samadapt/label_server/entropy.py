@@ -18,6 +18,7 @@ from torch import Tensor
 
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.label_server.datastore import is_volume
+from monai_samadapt.label_server.known import automatic_model
 
 logger = logging.getLogger(__name__)
 ENTROPY = "entropy"
@@ -56,7 +57,7 @@ class EntropyScoring(ScoringMethod):
 
     def __call__(self, request: Mapping[str, Any], datastore: Datastore) -> dict[str, Any]:
         """Score, and return the number of images."""
-        model = request.get("model") or next(iter(self.tasks))
+        model = automatic_model(request, self.tasks)
         task = self.tasks[model]
         stamp = os.stat(task.get_path()).st_mtime
         images = [image for image in unlabelled(datastore, task) if _entry(datastore, image, model).get("ts") != stamp]
@@ -95,7 +96,7 @@ class HighestEntropy(Strategy):
 
     def __call__(self, request: Mapping[str, Any], datastore: Datastore) -> dict[str, Any] | None:
         """Return the image's ``id`` and its entropy as ``weight``."""
-        model = request.get("model") or next(iter(self.tasks))
+        model = automatic_model(request, self.tasks)
         images = unlabelled(datastore, self.tasks[model])
         scores = {image: _entry(datastore, image, model).get("value") for image in images}
         known = {image: score for image, score in scores.items() if score is not None}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import subprocess
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,18 @@ from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.batch_infer import BatchInferTask
 from monailabel.tasks.infer.bundle import BundleInferTask
 from monailabel.tasks.train.bundle import BundleTrainTask
+from monailabel.transform.writer import Writer
 
 from monai_samadapt.engines.artefacts import DESCRIPTION
+from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.inferers.clicked import features_of
 from monai_samadapt.label_server.datastore import is_volume
+from monai_samadapt.label_server.known import check_images, check_model
 from monai_samadapt.tracking.location import OFF
 from monai_samadapt.transforms import DataSpec
 
 logger = logging.getLogger(__name__)
+PRETRAINED = "pretrained"
 
 
 def describe(bundle: str) -> dict[str, Any]:
@@ -40,13 +45,29 @@ def takes_volumes(bundle: str) -> bool:
 class SamAdaptInfer(BundleInferTask):
     """MONAI Label's task with weights that must fit, and labels numbered as in the results.
 
-    The answer's ``encoded`` tells how many slices the encoder ran on for clicks: 0 where it had seen them.
+    The answer's ``encoded`` tells how many slices the encoder ran on for clicks: 0 where it had seen them. One request
+    runs at a time, as all share the configuration, which each reads anew, and the network, which merges its adapter
+    when it is first used; MONAI Label's batches and its pool have threads.
     """
 
     def __init__(self, path: str, conf: dict[str, str], **kwargs: Any) -> None:
         super().__init__(path, conf, load_strict=True, **kwargs)
         names = describe(path)["labels"]
         self.labels = {name.lower(): value for value, name in enumerate(names, start=1)}
+        self.lock = threading.Lock()
+
+    def __call__(self, request: Any, callbacks: Any = None) -> Any:
+        """Segment."""
+        with self.lock:
+            return super().__call__(request, callbacks)
+
+    def writer(self, data: dict[str, Any], extension: str | None = None, dtype: Any = None) -> tuple[Any, Any]:
+        """Write the result, NIfTI by nibabel: ITK would make the axes of a sheared grid perpendicular."""
+        asked = {"result_extension": extension, "result_dtype": dtype}
+        data.update({key: value for key, value in asked.items() if value is not None})
+        data["labels"] = self.labels
+        written: tuple[Any, Any] = Writer(label=self.output_label_key, json=self.output_json_key, nibabel=True)(data)
+        return written
 
     def run_inferer(self, data: dict[str, Any], convert_to_batch: bool = True, device: str = "cuda") -> Any:
         """Run the network."""
@@ -60,8 +81,21 @@ class SamAdaptInfer(BundleInferTask):
 class SamAdaptTraining(BundleTrainTask):
     """MONAI Label's task, logged by the bundle's own MLflow handler and not by MONAI's beside it."""
 
+    def config(self) -> dict[str, Any]:
+        """The options that viewers offer: without ``pretrained``, as a training always goes on from the weights."""
+        return {key: value for key, value in super().config().items() if key != PRETRAINED}
+
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> Any:
-        """Train on the labels of the datastore; on one device where the bundle has no configuration for several."""
+        """Train on the labels of the datastore; on one device where the bundle has no configuration for several.
+
+        Raises:
+            SamAdaptError: when asked not to go on from the bundle's weights.
+        """
+        if (pretrained := request.get(PRETRAINED, True)) is not True:
+            problem = "a packed bundle goes on from its own weights"
+            raise SamAdaptError(
+                PRETRAINED, pretrained, problem, "leave it True; to start anew pack a base and serve it"
+            )
         several = any((Path(self.bundle_path) / "configs" / name).is_file() for name in self.const.multi_gpu_configs())
         self.request = {**request, "multi_gpu": request.get("multi_gpu", True) and several}
         return super().__call__({**self.request, "tracking": ""}, datastore)
@@ -97,9 +131,15 @@ class SamAdaptBatch(BatchInferTask):
         self.models = models
 
     def get_images(self, request: dict[str, Any], datastore: Datastore) -> list[str]:
-        """The images asked for."""
+        """The images asked for.
+
+        Raises:
+            HTTPException: 404 for an unknown model or image.
+        """
+        check_model(request.get("model"), self.models)
         volumes = takes_volumes(self.models[request["model"]])
         images: list[str] = super().get_images(request, datastore)
+        check_images(images, datastore)
         return [image for image in images if is_volume(datastore.get_image_uri(image)) == volumes]
 
     def __call__(self, request: dict[str, Any], datastore: Datastore, infer: Callable[..., Any]) -> Any:

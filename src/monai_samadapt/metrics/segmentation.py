@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import ignite.distributed as idist
+import numpy as np
 from ignite.exceptions import NotComputableError
 from ignite.metrics import Metric
 from monai.data.meta_tensor import MetaTensor
@@ -16,6 +18,10 @@ from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.labels import Labels, LabelSpec
 from monai_samadapt.metrics.aggregate import by_prompts, case_names, mean_over_labels, merge_ranks
 from monai_samadapt.metrics.case import Row, case_metrics
+from monai_samadapt.transforms.grid import shear_of
+
+SHEAR_LIMIT = 0.02
+"""Distances are then wrong by no more than 1 %."""
 
 
 class SegmentationMetrics(Metric):
@@ -46,7 +52,8 @@ class SegmentationMetrics(Metric):
         output_transform: takes the list of cases out of the engine's output.
 
     Raises:
-        SamAdaptError: for wrong labels, an unknown ``spacing``, or shapes that do not agree.
+        SamAdaptError: for wrong labels, an unknown ``spacing``, shapes that do not agree, or HD95 and NSD on a sheared
+            grid, as of a tilted gantry.
     """
 
     required_output_keys = None
@@ -105,6 +112,8 @@ class SegmentationMetrics(Metric):
 
     def _score(self, case: Mapping[str, Any]) -> list[Row]:
         spacing = None if self.spacing is None else _spacing(case["label"])
+        if spacing is not None and self.surface:
+            _refuse_sheared(case)
         return case_metrics(
             case["pred"],
             case["label"],
@@ -129,6 +138,15 @@ def source_file(case: Mapping[str, Any]) -> str:
 def _with_names(rows: Sequence[Row]) -> list[Row]:
     names = case_names([row["file"] for row in rows])
     return [{"case": names[row["file"]]} | row for row in rows]
+
+
+def _refuse_sheared(case: Mapping[str, Any]) -> None:
+    """Refuse a grid whose axes are not perpendicular: a size of a voxel along each axis then gives no distances."""
+    affine = np.asarray(case["label"].affine, np.float64)
+    if len(affine) == 4 and (shear := shear_of(affine)) > SHEAR_LIMIT:
+        problem = f"has axes at {math.degrees(math.acos(shear)):.3g} degrees; HD95 and NSD need right angles"
+        remedy = "resample the image and its label to perpendicular axes"
+        raise SamAdaptError("image", source_file(case), problem, remedy)
 
 
 def _spacing(label: Any) -> list[float]:

@@ -69,6 +69,12 @@ def check_affine(affine: Affine, key: str, file: str) -> None:
     raise SamAdaptError(key, file, f"has no usable affine: {axes.tolist()}", "write the file again with its geometry")
 
 
+def shear_of(affine: Affine) -> float:
+    """The largest cosine between two of the axes: 0 where they are perpendicular."""
+    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    return float(np.abs(axes.T @ axes - np.eye(3)).max())
+
+
 def check_same_grid(image: MetaTensor, other: MetaTensor, key: str) -> None:
     """Check that ``other`` lies on the grid of ``image``.
 

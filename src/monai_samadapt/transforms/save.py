@@ -18,12 +18,14 @@ from PIL import Image
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.files import atomic_path
 from monai_samadapt.labels import LabelSpec
-from monai_samadapt.transforms.grid import file_of
+from monai_samadapt.transforms.grid import file_of, shear_of
 from monai_samadapt.transforms.settings import file_names
 from monai_samadapt.transforms.volumes import NIFTI
 
 VOLUME_FORMATS = (".nii.gz", ".nii", ".nrrd", ".mha")
 PICTURE_FORMATS = (".png", ".tif", ".tiff")
+SHEAR = 1e-3
+"""Cosine between two axes above which NIfTI gets no qform, which has perpendicular axes and is read first by some."""
 
 
 class SaveSegmentationd(SaveImaged):
@@ -134,7 +136,8 @@ def write_volume(maps: MetaTensor, path: str) -> None:
         if path.endswith(NIFTI):
             image = NibabelWriter.create_backend_obj(array, affine)
             image.set_sform(affine, code=1)
-            image.set_qform(affine, code=1)
+            if shear_of(affine) <= SHEAR:
+                image.set_qform(affine, code=1)
             nib.save(image, temporary)
         else:
             import itk

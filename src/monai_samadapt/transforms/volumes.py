@@ -11,7 +11,7 @@ from monai.data import ITKReader, MetaTensor, NibabelReader
 from numpy.typing import NDArray
 
 from monai_samadapt.errors import SamAdaptError
-from monai_samadapt.transforms.grid import Affine, check_affine, on_source_grid
+from monai_samadapt.transforms.grid import VOXEL_TOLERANCE, Affine, check_affine, on_source_grid
 
 FORMATS = "give NIfTI (.nii, .nii.gz), NRRD, MetaImage or the folder of one DICOM series"
 NIFTI = (".nii", ".nii.gz")
@@ -93,12 +93,34 @@ def _read_dicom(folder: str, key: str) -> tuple[NDArray[Any], dict[str, Any]]:
         remedy = "put the files of each series in a folder of its own and name that folder"
         raise SamAdaptError(key, folder, f"holds {len(series)} DICOM series, not one", remedy)
     files = list(names.GetFileNames(series[0]))
-    volume = itk.imread(files if len(files) > 1 else files[0])
+    volume = _stack(files) if len(files) > 1 else itk.imread(files[0])
     tags = volume.GetMetaDataDictionary()
     if tags.HasKey(UNEVEN) and tags[UNEVEN] > UNEVEN_LIMIT * volume.GetSpacing()[2]:
         problem = f"has slices missing or unevenly spaced, by up to {tags[UNEVEN]:.3g} mm"
         raise SamAdaptError(key, folder, problem, "complete the series, or resample it to even slices")
     return ITKReader().get_data(volume)
+
+
+def _stack(files: list[str]) -> Any:
+    """Read the slices of a series.
+
+    ITK stacks them along their normal by default. Where that puts the last one elsewhere than its file says, as for a
+    tilted gantry, the axis follows the slices' positions and the grid is sheared.
+    """
+    import itk
+
+    reader = itk.ImageSeriesReader.New(FileNames=files)
+    places = []
+    for orthogonal in (False, True):
+        reader.SetForceOrthogonalDirection(orthogonal)
+        reader.UpdateOutputInformation()
+        volume = reader.GetOutput()
+        last = [int(size) - 1 for size in itk.size(volume)]
+        places.append(np.asarray(volume.TransformIndexToPhysicalPoint([0, 0, *last[2:]])))
+    distance = np.linalg.norm(places[0] - places[1])
+    reader.SetForceOrthogonalDirection(bool(distance <= VOXEL_TOLERANCE * min(volume.GetSpacing())))
+    reader.Update()
+    return reader.GetOutput()
 
 
 def _reason(error: Exception) -> str:
