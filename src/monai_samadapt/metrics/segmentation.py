@@ -52,8 +52,7 @@ class SegmentationMetrics(Metric):
         output_transform: takes the list of cases out of the engine's output.
 
     Raises:
-        SamAdaptError: for wrong labels, an unknown ``spacing``, shapes that do not agree, or HD95 and NSD on a sheared
-            grid, as of a tilted gantry.
+        SamAdaptError: for wrong labels, an unknown ``spacing``, or shapes that do not agree.
     """
 
     required_output_keys = None
@@ -112,8 +111,7 @@ class SegmentationMetrics(Metric):
 
     def _score(self, case: Mapping[str, Any]) -> list[Row]:
         spacing = None if self.spacing is None else _spacing(case["label"])
-        if spacing is not None and self.surface:
-            _refuse_sheared(case)
+        surface = self.surface and (spacing is None or _right_angles(case))
         return case_metrics(
             case["pred"],
             case["label"],
@@ -122,7 +120,7 @@ class SegmentationMetrics(Metric):
             prob=case.get("prob"),
             nsd_tolerance=self.nsd_tolerance,
             fov=case.get("fov"),
-            surface=self.surface,
+            surface=surface,
         )
 
 
@@ -140,13 +138,16 @@ def _with_names(rows: Sequence[Row]) -> list[Row]:
     return [{"case": names[row["file"]]} | row for row in rows]
 
 
-def _refuse_sheared(case: Mapping[str, Any]) -> None:
-    """Refuse a grid whose axes are not perpendicular: a size of a voxel along each axis then gives no distances."""
+def _right_angles(case: Mapping[str, Any]) -> bool:
+    """Whether a size of a voxel along each axis gives distances; if not, as for a tilted gantry, say so."""
     affine = np.asarray(case["label"].affine, np.float64)
-    if len(affine) == 4 and (shear := shear_of(affine)) > SHEAR_LIMIT:
-        problem = f"has axes at {math.degrees(math.acos(shear)):.3g} degrees; HD95 and NSD need right angles"
-        remedy = "resample the image and its label to perpendicular axes"
-        raise SamAdaptError("image", source_file(case), problem, remedy)
+    if len(affine) != 4 or (shear := shear_of(affine)) <= SHEAR_LIMIT:
+        return True
+    angle = f"{math.degrees(math.acos(shear)):.3g} degrees"
+    print(
+        f"{source_file(case)} has axes at {angle}: HD95 and NSD need right angles, and are left out there", flush=True
+    )
+    return False
 
 
 def _spacing(label: Any) -> list[float]:
