@@ -130,7 +130,7 @@ def test_distances_on_a_sheared_grid_are_left_out_and_dice_is_not(capsys: pytest
     one["label"].affine[1, 2] = np.tan(np.radians(20))
     metric = SegmentationMetrics(["Liver", "Tumor"])
     metric.update([one])
-    expected = "/d/tilted.nii.gz has axes at 70 degrees: HD95 and NSD need right angles, and are left out there\n"
+    expected = "/d/tilted.nii.gz has axes at 70 degrees: HD95 and NSD need right angles, and are left out\n"
     assert capsys.readouterr().out == expected
     assert metric.compute() == 1.0
     assert all(math.isnan(row[name]) for row in metric.rows for name in ("hd95", "nsd"))
