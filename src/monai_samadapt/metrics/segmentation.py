@@ -144,9 +144,7 @@ def _right_angles(case: Mapping[str, Any]) -> bool:
     if len(affine) != 4 or (shear := shear_of(affine)) <= SHEAR_LIMIT:
         return True
     angle = f"{math.degrees(math.acos(shear)):.3g} degrees"
-    print(
-        f"{source_file(case)} has axes at {angle}: HD95 and NSD need right angles, and are left out there", flush=True
-    )
+    print(f"{source_file(case)} has axes at {angle}: HD95 and NSD need right angles, and are left out", flush=True)
     return False
 
 
