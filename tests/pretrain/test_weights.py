@@ -24,10 +24,10 @@ BASES = {
 }
 # mean IoU by box: 94, 94 and 124 objects withheld from training; then real objects, never trained on
 HELD_OUT = {
-    "sam_vit_nano": {"star": 0.746, "crescent": 0.706, "gland_ring": 0.830},
-    "sam2.1_hiera_nano": {"star": 0.772, "crescent": 0.691, "gland_ring": 0.828},
+    "sam_vit_nano": {"star": 0.751, "crescent": 0.724, "gland_ring": 0.835},
+    "sam2.1_hiera_nano": {"star": 0.779, "crescent": 0.703, "gland_ring": 0.834},
 }
-REAL = {"sam_vit_nano": (0.815, 0.837, 0.706, 0.858), "sam2.1_hiera_nano": (0.821, 0.845, 0.645, 0.860)}
+REAL = {"sam_vit_nano": (0.812, 0.828, 0.716, 0.870), "sam2.1_hiera_nano": (0.824, 0.848, 0.641, 0.857)}
 
 
 @pytest.mark.parametrize("name", BASES)
@@ -39,7 +39,8 @@ def test_the_embedded_weights_are_the_registered_ones(name: str) -> None:
     with safe_open(path, "pt") as file:
         metadata = file.metadata()
     assert metadata["licence"] == "Apache-2.0"
-    assert [recipe["variant"] for recipe in json.loads(metadata["recipe"])] == [variant, variant]  # a mean of two runs
+    recipes = json.loads(metadata["recipe"])  # of a run, or a list of the runs that a mean is of
+    assert {recipe["variant"] for recipe in (recipes if isinstance(recipes, list) else [recipes])} == {variant}
 
 
 @pytest.mark.parametrize("name", BASES)

@@ -17,8 +17,8 @@ SAM21_URL = "https://dl.fbaipublicfiles.com/segment_anything_2/092824/"
 LICENCE = "Apache-2.0"
 WEIGHTS_FOLDER = Path(str(resources.files("monai_samadapt"))) / "weights"
 NANO_SHA256: dict[str, str | None] = {
-    "sam_vit_nano": "6542446561b4f34d3a52f8e7091508228b20864b9e650f8f234e7d8f0ab8fec7",
-    "sam2.1_hiera_nano": "98d66bef73acf35c0b67ce489ae40e257b4f50af2178f6d832cf10e93507e5e7",
+    "sam_vit_nano": "ce846a31dfc95936c9db434ef8e3c8449e79e5f5ba188bb5f132508996e7537b",
+    "sam2.1_hiera_nano": "d39e08414fcd84bb797b0036ab6175e560f27f6c19dc05677c989c8f51c81cd7",
 }
 
 
