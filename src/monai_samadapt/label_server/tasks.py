@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+import numpy as np
 import torch
 from fastapi import HTTPException
 from monailabel.config import settings
@@ -17,7 +19,6 @@ from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.batch_infer import BatchInferTask
 from monailabel.tasks.infer.bundle import BundleInferTask
 from monailabel.tasks.train.bundle import BundleTrainTask
-from monailabel.transform.writer import Writer
 
 from monai_samadapt.engines.artefacts import DESCRIPTION
 from monai_samadapt.errors import SamAdaptError
@@ -26,6 +27,9 @@ from monai_samadapt.label_server.datastore import is_volume
 from monai_samadapt.label_server.known import check_images, check_model
 from monai_samadapt.tracking.location import OFF
 from monai_samadapt.transforms import DataSpec
+from monai_samadapt.transforms.grid import shear_of
+from monai_samadapt.transforms.save import SHEAR, nifti
+from monai_samadapt.transforms.volumes import NIFTI
 
 logger = logging.getLogger(__name__)
 PRETRAINED = "pretrained"
@@ -62,12 +66,12 @@ class SamAdaptInfer(BundleInferTask):
             return super().__call__(request, callbacks)
 
     def writer(self, data: dict[str, Any], extension: str | None = None, dtype: Any = None) -> tuple[Any, Any]:
-        """Write the result, NIfTI by nibabel: ITK would make the axes of a sheared grid perpendicular."""
-        asked = {"result_extension": extension, "result_dtype": dtype}
-        data.update({key: value for key, value in asked.items() if value is not None})
-        data["labels"] = self.labels
-        written: tuple[Any, Any] = Writer(label=self.output_label_key, json=self.output_json_key, nibabel=True)(data)
-        return written
+        """Write the result; NIfTI of a sheared grid once more, as ITK makes its axes perpendicular."""
+        path, said = super().writer(data, extension, dtype)
+        affine = np.asarray(getattr(data[self.output_label_key], "affine", np.eye(4)), np.float64)
+        if isinstance(path, str) and path.endswith(NIFTI) and len(affine) == 4 and shear_of(affine) > SHEAR:
+            nib.save(nifti(np.array(nib.Nifti1Image.from_filename(path).dataobj), affine), path)
+        return path, said
 
     def run_inferer(self, data: dict[str, Any], convert_to_batch: bool = True, device: str = "cuda") -> Any:
         """Run the network."""

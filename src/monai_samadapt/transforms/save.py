@@ -13,6 +13,7 @@ import torch
 from monai.data import ITKWriter, MetaTensor, NibabelWriter
 from monai.transforms import SaveImaged
 from monai.utils.enums import MetaKeys
+from numpy.typing import NDArray
 from PIL import Image
 
 from monai_samadapt.errors import SamAdaptError
@@ -134,16 +135,21 @@ def write_volume(maps: MetaTensor, path: str) -> None:
     array = array[0] if single else np.moveaxis(array, 0, -1)
     with atomic_path(path) as temporary:
         if path.endswith(NIFTI):
-            image = NibabelWriter.create_backend_obj(array, affine)
-            image.set_sform(affine, code=1)
-            if shear_of(affine) <= SHEAR:
-                image.set_qform(affine, code=1)
-            nib.save(image, temporary)
+            nib.save(nifti(array, affine), temporary)
         else:
             import itk
 
             image = ITKWriter.create_backend_obj(array, None if single else -1, affine, array.dtype)
             itk.imwrite(image, str(temporary), compression=True)
+
+
+def nifti(array: NDArray[Any], affine: NDArray[np.floating]) -> nib.Nifti1Image:
+    """A NIfTI image with the affine as sform, and as qform unless it is sheared."""
+    image = NibabelWriter.create_backend_obj(array, affine)
+    image.set_sform(affine, code=1)
+    if shear_of(affine) <= SHEAR:
+        image.set_qform(affine, code=1)
+    return image
 
 
 def write_picture(values: torch.Tensor, path: str) -> None:
