@@ -97,32 +97,29 @@ class Study:
         overlays = sorted({data.overlay for data in self.sets.values()})
         if len(overlays) > 1:
             raise SamAdaptError("overlay", overlays, "one network has one modality", "give all sets the same overlay")
-        first, *others = [dict(data.ids) for data in self.sets.values()]
-        for ids in others:
-            if key := next((key for key in {**first, **ids} if first.get(key) != ids.get(key)), None):
-                values = [first.get(key), ids.get(key)]
+        for key in dict.fromkeys(key for data in self.sets.values() for key in data.ids):
+            values = [data.ids.get(key) for data in self.sets.values()]
+            if any(value != values[0] for value in values):
                 raise SamAdaptError(key, values, "one network has one setting", "give all sets the same")
 
     def _check_labels(self, splits: Mapping[str, Split]) -> None:
         """Refuse datalists that give values of label files other names, where nothing else names them."""
-        if "labels" in self._chosen({}, next(iter(self.sets.values()))):
+        data, (method, ids) = next(iter(self.sets.values())), next(iter(self.methods.items()))
+        bundle = find_method(method, ids).bundle
+        if "labels" in self._chosen({}, data) or _gives_labels(data.overlay, bundle):
             return
-        method = next(iter(self.methods))
-        bundle = find_method(method, self.methods[method]).bundle
-        named = [
-            labels for name, split in splits.items() if (labels := _labels(split, self.sets[name].overlay, bundle))
-        ]
+        named = [split.labels for split in splits.values() if split.labels]
         if other := next((labels for labels in named if labels != named[0]), None):
-            problem, remedy = (
-                "the datalists name other values",
-                "give the labels of all sets (--labels), or relabel one",
-            )
-            raise SamAdaptError("labels", [each["labels"] for each in (named[0], other)], problem, remedy)
+            remedy = "give the labels of all sets (--labels), or relabel one"
+            raise SamAdaptError("labels", [named[0], other], "the datalists name other values", remedy)
 
     def _chosen(self, ids: Mapping[str, Any], data: DataSet) -> dict[str, Any]:
         return {**self.ids, **data.ids, **{key: value for key, value in ids.items() if key != "method"}}
 
 
 def _labels(split: Split, overlay: str, bundle: str) -> dict[str, Any]:
-    given = "labels" in read_overlay(find_bundle(bundle), overlay)
-    return {} if given or not split.labels else {"labels": split.labels}
+    return {} if _gives_labels(overlay, bundle) or not split.labels else {"labels": split.labels}
+
+
+def _gives_labels(overlay: str, bundle: str) -> bool:
+    return "labels" in read_overlay(find_bundle(bundle), overlay)

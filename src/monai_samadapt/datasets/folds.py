@@ -45,7 +45,8 @@ def cross_validation(split: Split, folds: int, seed: int = 0) -> list[Split]:
 
     Raises:
         SamAdaptError: for fewer subjects than folds, or than it takes to train, validate and test; for another number
-            of folds than the items have.
+            of folds than the items have, or items of which only some have one; for an own split with an empty section,
+            or an item without label.
     """
     if folds < 1:
         raise SamAdaptError("folds", folds, "is no number of folds", "give 1 (the datalist's own split), 2, 3, …")

@@ -51,8 +51,8 @@ class PublishWeights:
         """Copy the files, and note which images the weights have seen."""
         if idist.get_rank() != 0:
             return
+        write_hashes(self.output_dir / KEPT, self.folder)
         for name in (ADAPTER, DESCRIPTION, MODEL):
             with atomic_path(self.folder / name) as temporary:
                 shutil.copyfile(self.output_dir / name, temporary)
-        write_hashes(self.output_dir / KEPT, self.folder)
         print(f"replaced {self.folder / MODEL}", flush=True)

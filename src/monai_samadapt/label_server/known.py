@@ -24,9 +24,9 @@ def automatic_model(request: Mapping[str, Any], models: Iterable[str]) -> str:
         HTTPException: 404 for an unknown model, with the known ones.
     """
     known = [*models]
-    name = str(request.get("model") or next(iter(known), ""))
-    check_model(name.removesuffix(f"_{DEEPGROW}"), known)
-    return name.removesuffix(f"_{DEEPGROW}")
+    name = str(request.get("model") or next(iter(known), "")).removesuffix(f"_{DEEPGROW}")
+    check_model(name, known)
+    return name
 
 
 def check_model(model: str | None, models: Iterable[str]) -> None:
