@@ -25,11 +25,11 @@ def test_every_object_is_chosen_before_one_comes_twice() -> None:
 def test_first_prompts_are_clicks_in_and_boxes_around_their_objects() -> None:
     scenes = _scenes()
     prompts = first_prompts(scenes, 16, 16, torch.Generator().manual_seed(0))
-    assert prompts.labels[0].tolist() == [[1, -1]] * 8 + [[2, 3]] * 8
+    assert prompts.labels[0].tolist() == [[1, -1]] * 4 + [[2, 3]] * 12
     assert prompts.weight.tolist() == [[1.0] * 16, [0.0] * 16]
     coverage = torch.nn.functional.avg_pool2d(scenes.masks.float(), 4)
     for target in prompts.target[0]:
         assert any(torch.equal(target, coverage[0, index]) for index in (0, 2))
-    for coordinates, target in zip(prompts.coordinates[0, :8, 0].long(), prompts.target[0, :8], strict=True):
+    for coordinates, target in zip(prompts.coordinates[0, :4, 0].long(), prompts.target[0, :4], strict=True):
         index = 0 if torch.equal(target, coverage[0, 0]) else 2
         assert scenes.masks[0, index, coordinates[1], coordinates[0]]

@@ -37,11 +37,11 @@ def _argmax(score: Tensor) -> Tensor:
 def jitter_boxes(boxes: Tensor, scale: float, size: int, generator: torch.Generator) -> Tensor:
     """Move each corner of boxes (..., 4) by normal noise of ``scale`` times the side, at most 20 pixels (SAM, app. A).
 
-    A third of the boxes stays tight. Corners stay inside the image of side ``size`` and in order.
+    Half of the boxes stay tight. Corners stay inside the image of side ``size`` and in order.
     """
     sides = (boxes[..., 2:] - boxes[..., :2] + 1).repeat_interleave(2, -1)[..., [0, 2, 1, 3]]
     noise = torch.randn(boxes.shape, generator=generator, device=boxes.device) * scale
-    loose = torch.rand(boxes.shape[:-1], generator=generator, device=boxes.device)[..., None] > 1 / 3
+    loose = torch.rand(boxes.shape[:-1], generator=generator, device=boxes.device)[..., None] > 1 / 2
     moved = (boxes + (noise * sides).clamp(-20, 20) * loose).clamp(0, size - 1)
     return torch.cat([torch.minimum(moved[..., :2], moved[..., 2:]), torch.maximum(moved[..., :2], moved[..., 2:])], -1)
 

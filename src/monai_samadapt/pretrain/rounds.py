@@ -21,8 +21,8 @@ def training_loss(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Compute the mean loss of all prompts of all rounds and some figures to log.
 
-    A quarter of the prompts of each kind (at least two) goes on to ``corrections`` rounds of one more click each, with
-    the previous logits as mask prompt in most of them.
+    Half of the clicks and a third of the boxes go on to ``corrections`` rounds of one more click each, with the
+    previous logits as mask prompt in most of them.
 
     Args:
         sam: the model.
@@ -40,14 +40,13 @@ def training_loss(
         features = encode(sam, images)
     cells = 4 * features.embedding.shape[-1]
     current = first_prompts(scenes, prompts, cells, generator)
-    clicks = torch.arange(prompts, device=images.device) < prompts // 2
+    clicks = torch.arange(prompts, device=images.device) < prompts // 4
     logits, quality = _decode(sam, features, current, None, amp)
     ambiguous = clicks.expand(len(images), -1)
     losses = [prompt_loss(logits, quality, current.target, ambiguous)]
     weights = [current.weight]
-    figures = _figures(logits.detach(), current, prompts // 2)
-    kept = torch.randperm(prompts // 2, generator=generator, device=images.device)[: max(2, prompts // 8)]
-    kept = torch.cat([kept, kept + prompts // 2])
+    figures = _figures(logits.detach(), current, prompts // 4)
+    kept = _corrected(prompts, generator)
     answer = _answer(logits.detach(), quality.detach(), clicks)[:, kept]
     current = current.columns(kept)
     for _ in range(corrections):
@@ -89,9 +88,16 @@ def _answer(logits: Tensor, quality: Tensor, clicks: Tensor) -> Tensor:
     return logits.gather(2, best[..., None, None, None].expand(-1, -1, 1, *logits.shape[-2:]))[:, :, 0]
 
 
-def _figures(logits: Tensor, prompts: Prompts, half: int) -> dict[str, Tensor]:
+def _corrected(prompts: int, generator: torch.Generator) -> Tensor:
+    """Choose half of the clicks and a third of the boxes, those of all objects being in random order."""
+    clicks, boxes = prompts // 4, prompts - prompts // 4
+    kept = torch.randperm(clicks, generator=generator, device=generator.device)[: clicks // 2]
+    return torch.cat([kept, torch.randperm(boxes, generator=generator, device=generator.device)[: boxes // 3] + clicks])
+
+
+def _figures(logits: Tensor, prompts: Prompts, clicks: int) -> dict[str, Tensor]:
     iou = mask_iou(logits, prompts.target.unsqueeze(2))
     return {
-        "point_iou": _mean(iou[:, :half, 1:].amax(-1), prompts.weight[:, :half]),
-        "box_iou": _mean(iou[:, half:, 0], prompts.weight[:, half:]),
+        "point_iou": _mean(iou[:, :clicks, 1:].amax(-1), prompts.weight[:, :clicks]),
+        "box_iou": _mean(iou[:, clicks:, 0], prompts.weight[:, clicks:]),
     }

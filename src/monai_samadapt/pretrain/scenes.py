@@ -36,7 +36,7 @@ class Scenes:
 
 @dataclass(frozen=True)
 class Prompts:
-    """Prompts of a batch, the first half of them single clicks, the second half boxes.
+    """Prompts of a batch, the first quarter of them single clicks, the others boxes.
 
     Attributes:
         coordinates: (B, P, T, 2) as (column, row) in input pixels.
@@ -70,7 +70,7 @@ def choose_objects(valid: Tensor, count: int, generator: torch.Generator) -> Ten
 
 
 def first_prompts(scenes: Scenes, count: int, cells: int, generator: torch.Generator) -> Prompts:
-    """Draw ``count / 2`` clicks (half of them central) and as many boxes for each image.
+    """Draw ``count / 4`` clicks (half of them central) and three times as many boxes for each image.
 
     Args:
         scenes: images and objects.
@@ -83,22 +83,23 @@ def first_prompts(scenes: Scenes, count: int, cells: int, generator: torch.Gener
     stride = size // cells
     coverage = F.avg_pool2d(masks.float(), stride)
     boxes = tight_boxes(masks)
-    chosen = choose_objects(scenes.valid, count // 2, generator), choose_objects(scenes.valid, count // 2, generator)
-    quarter = count // 4
+    clicked = choose_objects(scenes.valid, count // 4, generator)
+    boxed = choose_objects(scenes.valid, count - count // 4, generator)
+    central, uniform = clicked.chunk(2, dim=1)
     clicks = torch.cat(
         [
-            _deep_points(masks[image, chosen[0][:, :quarter]], coverage[image, chosen[0][:, :quarter]]),
-            random_points(masks[image, chosen[0][:, quarter:]], generator),
+            _deep_points(masks[image, central], coverage[image, central]),
+            random_points(masks[image, uniform], generator),
         ],
         dim=1,
     )
-    corners = jitter_boxes(boxes[image, chosen[1]], BOX_JITTER, size, generator).unflatten(-1, (2, 2))
-    click_tokens = torch.stack([clicks, torch.zeros_like(clicks)], dim=2)
+    corners = jitter_boxes(boxes[image, boxed], BOX_JITTER, size, generator).unflatten(-1, (2, 2))
+    tokens = torch.cat([torch.stack([clicks, torch.zeros_like(clicks)], dim=2), corners], dim=1)
     kinds = torch.tensor([[POSITIVE, PADDING], [TOP_LEFT, BOTTOM_RIGHT]], device=masks.device)
-    labels = kinds.repeat_interleave(count // 2, dim=0).expand(len(masks), -1, -1)
-    objects = torch.cat(chosen, dim=1)
+    labels = torch.cat([kinds[:1].expand(clicked.shape[1], -1), kinds[1:].expand(boxed.shape[1], -1)])
+    objects = torch.cat([clicked, boxed], dim=1)
     weight = scenes.valid.gather(1, objects).float()
-    return Prompts(torch.cat([click_tokens, corners], dim=1), labels, coverage[image, objects], weight)
+    return Prompts(tokens, labels.expand(len(masks), -1, -1), coverage[image, objects], weight)
 
 
 def _deep_points(masks: Tensor, coverage: Tensor) -> Tensor:
