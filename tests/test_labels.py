@@ -22,9 +22,11 @@ def test_names_have_values_in_order() -> None:
 def test_mapped_values_are_renumbered_and_regions_overlap() -> None:
     mapped = LabelSpec.parse({"Tumor": 7, "Liver": [3, 5]})
     assert mapped.encode(torch.tensor([[0, 3, 5, 7]])).tolist() == [[0, 2, 2, 1]]
+    assert mapped.decode(torch.tensor([[0, 2, 2, 1]])).tolist() == [[0, 3, 3, 7]]
     regions = LabelSpec.parse({"Disc": [1, 2], "Cup": 2})
     assert not regions.exclusive and regions.num_channels == 2
-    assert regions.encode(torch.tensor(MAP)).tolist() == [[[0, 1], [1, 1]], [[0, 0], [1, 0]]]
+    masks = [[[0, 1], [1, 1]], [[0, 0], [1, 0]]]
+    assert regions.encode(torch.tensor(MAP)).tolist() == regions.decode(torch.tensor(masks)).tolist() == masks
 
 
 @pytest.mark.parametrize("foreground", [1, 255])

@@ -18,6 +18,11 @@ def error_line(key: str, value: object, problem: str, remedy: str) -> str:
     return " ".join(f"{key}={value!r}: {problem}; {remedy}".split())
 
 
+def first_line(error: BaseException, length: int = 160) -> str:
+    """The start of what an exception says, or its type where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:length]
+
+
 class SamAdaptError(ValueError):
     """A wrong setting, file or weight, told in one line.
 

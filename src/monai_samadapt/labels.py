@@ -97,6 +97,23 @@ class LabelSpec:
             target[mask] = index + 1
         return target
 
+    def decode(self, target: torch.Tensor) -> torch.Tensor:
+        """Turn targets or results back into what a label file holds.
+
+        Args:
+            target: as `encode` returns it, of any shape.
+
+        Returns:
+            Exclusive: each label's value, the first where it has several; uint8, or int32 for values above 255.
+            Overlapping: the same maps of 0 and 1.
+        """
+        plain = torch.as_tensor(target)
+        if not self.exclusive:
+            return plain
+        values = [0, *(group[0] for group in self.values)]
+        dtype = torch.uint8 if max(values) < 256 else torch.int32
+        return torch.tensor(values, dtype=dtype, device=plain.device)[plain.long()]
+
     def masks(self, target: torch.Tensor) -> torch.Tensor:
         """Turn a batch of targets, (B, 1, …) or for overlapping labels (B, K, …), into bool masks (B, K, …)."""
         if not self.exclusive:

@@ -34,3 +34,9 @@ def test_factors_are_those_of_the_matrix_and_come_back_from_the_cache(
         cached = factorise_all({"layer": weight}, "base", tmp_path)["layer"]
         assert all(torch.equal(cached[k], factors[k]) for k in range(3))
     assert len(list((tmp_path / "svd").iterdir())) == 1
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
+    (tmp_path / "svd").touch()  # where its folder would be
+    found = factorise_all({"layer": matrix((6, 4), 0.1)}, "base", tmp_path)["layer"]
+    assert torch.equal(found.U, factorise(matrix((6, 4), 0.1)).U)

@@ -201,6 +201,13 @@ def test_image_of_another_size_is_refused() -> None:
         build_sam("vit_nano", 64, "random").image_encoder(torch.zeros(1, 3, 96, 96))
 
 
+def test_an_empty_file_is_no_weights(tmp_path: Path) -> None:
+    """What a failed copy leaves; torch says nothing about it."""
+    (tmp_path / "sam.pth").touch()
+    with pytest.raises(SamAdaptError, match=r"checkpoint='.*sam.pth': cannot be read as weights \(EOFError\); give"):
+        build_sam("vit_nano", 64, str(tmp_path / "sam.pth"))
+
+
 @pytest.mark.slow
 def test_compiled_blocks_equal_eager_ones() -> None:
     sam = with_positions("vit_nano", 64)

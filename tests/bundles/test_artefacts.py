@@ -72,6 +72,13 @@ def test_best_epoch_is_kept(ct_run: Any, picture_run: Any) -> None:
         assert same == (best["epoch"] == len(dice))
 
 
+def test_history_has_the_share_of_dead_singular_values(ct_run: Any) -> None:
+    network = SSam("vit_nano", 64, ct_run.ids["labels"], checkpoint="random")
+    network.load_adapter_state(torch.load(ct_run.folder / "checkpoint_last.pt", weights_only=True)["network"])
+    values = torch.cat([layer.singular_values for layer in network.adapters.layers.values()])
+    assert float(history(ct_run.folder)[-1]["dead_fraction"]) == pytest.approx((values <= 0).float().mean().item())
+
+
 def test_manifest_counts_what_the_run_printed(ct_run: Any) -> None:
     manifest = json.loads((ct_run.folder / "manifest.json").read_text(encoding="utf-8"))
     report = SSam("vit_nano", 64, ct_run.ids["labels"]).parameter_report()

@@ -14,6 +14,7 @@ from monai_samadapt.datasets import load_datalist, read_split
 from monai_samadapt.engines import evaluation_items, save_split
 from monai_samadapt.engines.kept_split import write_hashes
 from monai_samadapt.errors import OneLineExit, SamAdaptError
+from monai_samadapt.transforms import DataSpec
 
 
 @pytest.fixture
@@ -127,6 +128,44 @@ def test_a_run_that_begins_anew_may_have_another_split(data: Path, run: Path) ->
     (run / "checkpoint_last.pt").touch()
     save_split(str(data), None, str(run), 2)
     assert (run / "datalist.json").read_bytes() != before
+
+
+def test_a_run_that_begins_anew_sets_the_earlier_one_aside(data: Path, run: Path) -> None:
+    """Else its model would be tested on what it was trained on, should the new run end early."""
+    for name in ("model.pt", "checkpoint_last.pt", "own.txt"):
+        (run / name).write_text(name)
+    before = (run / "datalist.json").read_bytes()
+    save_split(str(data), None, str(run), 1)
+    assert sorted(path.name for path in run.iterdir()) == ["datalist.json", "own.txt", "previous"]
+    assert (run / "previous" / "datalist.json").read_bytes() == before
+    assert sorted(path.name for path in (run / "previous").iterdir()) == [
+        "checkpoint_last.pt",
+        "datalist.json",
+        "model.pt",
+    ]
+    assert refused(evaluated, data, run / "previous", seed=1).key == "seed"
+
+
+@pytest.mark.parametrize(
+    ("labels", "problem"),
+    [
+        (["Tumor", "Liver"], "'Tumor' would be [1], in the datalist it is [2]"),
+        ({"Liver": [1, 2], "Tumor": 2}, None),
+        (["Liver", "Other"], None),
+        (["Tumor"], None),  # alone: any one value
+    ],
+)
+def test_labels_do_not_contradict_the_datalist(data: Path, tmp_path: Path, labels: Any, problem: str | None) -> None:
+    path, spec = tmp_path / "list.json", DataSpec("image2d", labels)
+    items = [{"image": f"images/{index}.png", "label": f"labels/{index}.png"} for index in range(10)]
+    path.write_text(json.dumps({"labels": {"Liver": 1, "Tumor": 2}, "training": items}))
+    arguments = (str(data), str(path), str(tmp_path / "run"), 0, False, spec)
+    if problem is None:
+        save_split(*arguments)
+        return
+    error = refused(save_split, *arguments)
+    assert (error.key, error.problem) == ("labels", problem)
+    assert error.remedy == 'give {"Liver": 1, "Tumor": 2}'
 
 
 def test_bundles_refuse_both(bundle: Any, ct_run: Any, ct_data: Path, ct_training: Any, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from monai_samadapt.errors import OneLineExit
         ({"labels": {"Liver": 1, "Others": [2, 3, 4]}}, "labels", "the run to resume has"),
         ({"labels": ["Spleen", "Liver", "Kidneys", "Lesion"]}, "labels", "the run to resume has"),
         ({"window": [-200, 300]}, "window", "the run to resume has"),
+        ({"learning_rate": 1e-5}, "learning_rate", "the run to resume has 0."),
         ({"max_epochs": 2}, "max_epochs", "the run to resume has finished epoch 3"),
         ({"label_embeddings": "learned"}, "label_embeddings", "the run to resume has 'fixed'"),
     ],

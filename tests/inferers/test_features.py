@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from monai_samadapt.inferers import FeatureCache, VolumeInferer
-from monai_samadapt.networks import PlainUNet, SSam
+from monai_samadapt.networks import FullSam, PlainUNet, SSam
 from monai_samadapt.prompts import MODES, draw_prompts
 
 SIZE = 64
@@ -130,3 +130,18 @@ def test_a_network_without_prompts_segments_in_one_go(image: Tensor) -> None:
     network = PlainUNet(SIZE, ["A"]).eval()
     with torch.no_grad():
         assert torch.equal(VolumeInferer()(image, network), network(image))
+
+
+def test_weights_that_a_fused_optimiser_moved_are_seen() -> None:
+    """It changes them without counting, and `FullSam` has no merged weights that would be new."""
+    network = FullSam("vit_nano", SIZE, ["A"], checkpoint="random").eval()
+    image = torch.randn(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    inferer, optimizer = VolumeInferer(), torch.optim.AdamW(network.parameters(), lr=0.01, fused=True)
+    inferer(image, network)
+    version = network.sam.image_encoder.pos_embed._version
+    network.train()(image).square().mean().backward()
+    optimizer.step()
+    assert network.sam.image_encoder.pos_embed._version == version
+    found = inferer(image, network.eval())
+    with torch.no_grad():
+        torch.testing.assert_close(found, network(image), atol=1e-5, rtol=0)

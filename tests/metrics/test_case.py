@@ -186,3 +186,17 @@ def test_every_figure_of_random_structures_agrees_with_its_reference(shape, spac
     }
     assert {name: row[name] for name in expected} == pytest.approx(expected, abs=1e-4)
     assert 0.05 < row["nsd"] < 0.99  # neither trivial
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_volume_of_one_slice_is_measured_as_a_picture(axis):
+    """In 3D all its voxels would be surface: discs of radius 36 and 30 had an NSD of .88 instead of 0."""
+    rows, columns = np.mgrid[:100, :90]
+    pred, truth = ((np.hypot(rows - 50, columns - 45) <= radius)[None].astype(np.uint8) for radius in (36, 30))
+    (flat,) = case_metrics(pred, truth, (0.9, 1.1), LIVER)
+    spacing = np.insert([0.9, 1.1], axis, 5.0)
+    (volume,) = case_metrics(*(np.expand_dims(mask, axis + 1) for mask in (pred, truth)), spacing, LIVER)
+    assert volume == pytest.approx(flat, nan_ok=True)
+    assert flat["hd95"] > 5 and flat["nsd"] == 0
+    (missed,) = case_metrics(np.expand_dims(0 * pred, axis + 1), np.expand_dims(truth, axis + 1), spacing, LIVER)
+    assert missed["hd95"] == pytest.approx(math.hypot(90, 99))

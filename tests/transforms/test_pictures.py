@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import itk
 import numpy as np
 import pytest
 from PIL import Image
@@ -131,3 +132,12 @@ def test_pages_broken_files_and_cmyk_labels_are_refused_in_one_line(picture, tmp
         with pytest.raises(SamAdaptError, match=problem) as raised:
             read(path)
         assert path in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_16_bits_of_colour_are_refused_instead_of_halved(tmp_path, suffix):
+    path = str(tmp_path / f"wide.{suffix}")
+    itk.imwrite(itk.image_from_array(np.full((4, 5, 3), 1000, np.uint16), is_vector=True), path)
+    message = rf"image='{path}': has 16 bits in each channel of RGB, of which Pillow reads 8; save it as 16-bit grey"
+    with pytest.raises(SamAdaptError, match=message):
+        READER.image(path)

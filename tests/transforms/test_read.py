@@ -98,3 +98,9 @@ def test_wrong_items_are_refused_in_one_line(nifti, picture):
 def test_check_item_needs_no_label(nifti):
     CT.check_item({"image": nifti(HU), "subject": "1"})
     CT.check_item({"image": nifti(HU), "label": None, "mask": None})
+
+
+def test_entries_that_are_made_later_are_refused(nifti):
+    item = {"image": nifti(np.zeros((4, 4, 2), np.int16), np.eye(4)), "points": [[1, 1]]}
+    with pytest.raises(SamAdaptError, match=r"datalist='points': is an entry of .* that is made later; put prompts"):
+        DataSpec("ct", ["A"], image_size=16, window=(0, 1)).check_item(item)

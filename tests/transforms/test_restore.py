@@ -7,7 +7,7 @@ from monai.data import MetaTensor
 
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.transforms import DataSpec
-from monai_samadapt.transforms.restore import DropChanneld, decide
+from monai_samadapt.transforms.restore import DropChanneld, RestoreSegmentationd, decide
 
 
 def test_decide_is_argmax_or_the_sign():
@@ -60,3 +60,18 @@ def test_wrong_activation_is_refused():
         DataSpec("image2d", ["A"]).postprocessing(pre, activation="relu")
     with pytest.raises(SamAdaptError, match="for exclusive labels"):
         DataSpec("image2d", ["A", "B"], overlapping=True).postprocessing(pre, activation="softmax")
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_probabilities_are_those_of_torch_and_leave_the_decision(nifti, activation):
+    spec = DataSpec("ct", ["A", "B", "C"], image_size=16, window=(0, 1))
+    transforms = spec.inference_transforms()
+    item = transforms({"image": nifti(np.zeros((16, 16, 3), np.int16), np.eye(4))})
+    logits = 20 * torch.randn(4, *item["image"].shape[1:], generator=torch.Generator().manual_seed(0))
+    plain = spec.postprocessing(transforms)({**item, "pred": logits.clone()})
+    both = spec.postprocessing(transforms, probabilities=True, activation=activation)({**item, "pred": logits.clone()})
+    assert torch.equal(both["pred"], plain["pred"]) and plain["pred"].unique().numel() == 4
+    values = logits.softmax(0) if activation == "softmax" else logits.sigmoid()
+    restored = RestoreSegmentationd(transforms, True, False, "sigmoid")
+    expected = torch.cat(list(restored._on_source_grid(values[1:], item["image"])))
+    torch.testing.assert_close(both["prob"].as_tensor(), expected, atol=1e-6, rtol=0)

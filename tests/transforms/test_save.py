@@ -180,3 +180,15 @@ def test_labels_whose_files_have_the_same_name_are_refused(nifti, tmp_path):
     volumes = DataSpec("ct", labels, overlapping=True, image_size=16, window=(0, 1))
     run(volumes, nifti(np.zeros((5, 4, 1), np.int16)), tmp_path, probabilities=True)
     assert {path.name for path in tmp_path.glob("case_*")} == {"case_seg.nii.gz", "case_prob.nii.gz"}
+
+
+@pytest.mark.parametrize(("values", "dtype"), [({"A": 6, "B": [4, 1]}, np.uint8), ({"A": 1, "B": [600, 7]}, np.int32)])
+def test_results_have_the_values_of_the_label_files(nifti, picture, tmp_path, values, dtype):
+    wanted = values["B"][0]
+    spec = DataSpec("ct", values, image_size=16, window=(0, 1))
+    run(spec, nifti(np.zeros((5, 4, 3), np.int16), AFFINE), tmp_path / "out")
+    volume = nib.load(tmp_path / "out" / "case_seg.nii.gz")
+    assert volume.get_data_dtype() == dtype and (volume.get_fdata() == wanted).all()
+    assert (spec.chain.reader.label(str(tmp_path / "out" / "case_seg.nii.gz")) == wanted).all()
+    run(DataSpec("image2d", values, image_size=16), picture(np.zeros((5, 4), np.uint8), "p.png"), tmp_path / "out")
+    assert (np.asarray(Image.open(tmp_path / "out" / "p_seg.png")) == wanted).all()

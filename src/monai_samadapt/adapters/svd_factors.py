@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,7 +58,8 @@ def factorise_all(weights: dict[str, Tensor], base_sha256: str | None, cache: Pa
     if not path.is_file():
         factors = {name: factorise(weight.flatten(1)) for name, weight in weights.items()}
         flat = {f"{name}.{part}": value for name, item in factors.items() for part, value in item._asdict().items()}
-        with atomic_path(path) as temporary:
+        with suppress(OSError), atomic_path(path) as temporary:  # a cache may be full, or shared and read-only
             save_file(flat, temporary)
+        return factors
     state = load_file(path)
     return {name: Factors(*(state[f"{name}.{part}"] for part in Factors._fields)) for name in weights}

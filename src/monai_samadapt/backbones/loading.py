@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from monai_samadapt.backbones.variants import variant_of
-from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.errors import SamAdaptError, first_line
 
 
 def read_state(path: Path, mapped: bool = False) -> dict[str, Tensor]:
@@ -29,7 +29,7 @@ def read_state(path: Path, mapped: bool = False) -> dict[str, Tensor]:
     try:
         state = load_file(path) if path.suffix == ".safetensors" else _load(path, mapped)
     except Exception as error:
-        problem = f"cannot be read as weights ({str(error).splitlines()[0][:120]})"
+        problem = f"cannot be read as weights ({first_line(error)})"
         raise SamAdaptError("checkpoint", str(path), problem, "give a .pth, .pt or .safetensors state dict") from error
     state = state.get("model", state) if isinstance(state, dict) else state
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):

@@ -8,6 +8,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from monai_samadapt.errors import first_line
+
 GIB = 2**30
 NEEDED_DISK = 5 * GIB
 """Free bytes below which a run's files and SAM's largest weights may not fit."""
@@ -37,8 +39,10 @@ def torch_pair() -> Found:
 
         torchvision.ops.nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([1.0]), 0.5)
     except (ImportError, RuntimeError) as error:
-        problem = str(error).splitlines()[0][:80]
-        return False, f"torch {torch.__version__} does not fit torchvision ({problem}): install both from one index"
+        return (
+            False,
+            f"torch {torch.__version__} does not fit torchvision ({first_line(error)}): install both from one index",
+        )
     return True, f"torch {torch.__version__}, torchvision {torchvision.__version__}"
 
 

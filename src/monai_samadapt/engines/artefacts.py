@@ -107,7 +107,7 @@ def load_weights(network: SegmentationNetwork, model_file: str) -> None:
     """Load ``model.pt`` strictly, and go to evaluation mode once: MONAI's engines else switch it for every case.
 
     Raises:
-        SamAdaptError: when the file is missing, unreadable, or of another network.
+        SamAdaptError: when the file is missing, unreadable, or of another network, or a setting is not as trained.
     """
     path = Path(model_file)
     if not path.is_file():
@@ -118,4 +118,14 @@ def load_weights(network: SegmentationNetwork, model_file: str) -> None:
         reason = " ".join(str(error).split())[:160]
         remedy = "use the variant, image_size and labels it was trained with (see adapter.json beside it)"
         raise SamAdaptError("model_file", model_file, f"does not fit the network ({reason})", remedy) from error
+    check_unstored(network, path.with_name(DESCRIPTION))
     network.eval()
+
+
+def check_unstored(network: SegmentationNetwork, description: Path) -> None:
+    """Refuse settings that differ from those of the training, and that loading its weights does not show."""
+    trained = json.loads(description.read_text())["network"] if description.is_file() else {}
+    for key in network.unstored:
+        value = network.settings[key]
+        if trained.get(key, value) != value:
+            raise SamAdaptError(key, value, f"the model was trained with {trained[key]!r}", f"pass --{key} as trained")

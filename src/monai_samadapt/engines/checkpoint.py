@@ -13,7 +13,7 @@ from ignite.engine import Engine
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.errors import SamAdaptError, first_line
 from monai_samadapt.networks import SegmentationNetwork
 from monai_samadapt.transforms import DataSpec
 
@@ -67,6 +67,7 @@ class Checkpoint:
         assert length is not None and last is not None
         settings = run_settings(self.network, self.data_spec)
         check_checkpoint(state, settings, self.network.base_sha256, length, last)
+        self._check_rate(state["scheduler"]["base_lrs"][0])
         self.network.load_adapter_state(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         if length == state["epoch_length"]:
@@ -80,6 +81,13 @@ class Checkpoint:
         engine.state.iteration = state["epoch"] * length
         value, epoch = state["best"]
         return (value, epoch), state["history"]
+
+    def _check_rate(self, was: float) -> None:
+        """Refuse another learning rate: the schedule that is restored goes on with the one it began with."""
+        rate = self.scheduler.base_lrs[0]
+        if rate != was:
+            problem = f"the run to resume has {was}"
+            raise SamAdaptError("learning_rate", rate, problem, "keep it, or set resume False")
 
 
 def run_settings(network: SegmentationNetwork, data_spec: DataSpec) -> dict[str, Any]:
@@ -98,8 +106,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
-        raise SamAdaptError("resume", str(path), f"cannot be read ({reason})", remedy) from error
+        raise SamAdaptError("resume", str(path), f"cannot be read ({first_line(error)})", remedy) from error
     if not isinstance(state, dict) or "settings" not in state:
         raise SamAdaptError("resume", str(path), "is no checkpoint of this version", remedy)
     return state

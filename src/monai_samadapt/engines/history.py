@@ -19,7 +19,8 @@ def step_losses(engine: Engine) -> dict[str, Tensor]:
 
 
 class History:
-    """The rows of ``history.csv``: mean losses, learning rate, seconds and, where it was validated, the metric.
+    """The rows of ``history.csv``: mean losses, learning rate, seconds, the network's
+    figures and, where it was validated, the metric.
 
     Losses are added up on the device: no step waits for it. They are means over all processes.
 
@@ -41,7 +42,7 @@ class History:
         self._sums = {name: value + self._sums.get(name, 0.0) for name, value in step_losses(engine).items()}
 
     def finish_epoch(self, engine: Engine, learning_rate: float, measured: dict[str, float]) -> dict[str, float]:
-        """Finish the row: ``learning_rate`` is the next step's, ``measured`` the validation's."""
+        """Finish the row: ``learning_rate`` is the next step's, ``measured`` what else there is."""
         steps = engine.state.epoch_length or 1
         row: dict[str, float] = {
             "epoch": engine.state.epoch,

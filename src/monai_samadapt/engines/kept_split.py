@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,19 @@ import ignite.distributed as idist
 
 from monai_samadapt.datasets import SECTIONS, load_datalist, read_split, write_split
 from monai_samadapt.datasets.decathlon import load_json, section_items
+from monai_samadapt.engines.artefacts import ADAPTER, DESCRIPTION, MODEL
 from monai_samadapt.engines.checkpoint import CHECKPOINT
 from monai_samadapt.engines.checks import Items, check_path
 from monai_samadapt.errors import SamAdaptError, exits_in_one_line
+from monai_samadapt.labels import LabelSpec
 from monai_samadapt.processes import agreed
 from monai_samadapt.reports.jsonfile import write_json
+from monai_samadapt.transforms import DataSpec
 
 KEPT, HASHES = "datalist.json", "seen.json"
 SEEN = ("training", "validation")
+PREVIOUS = "previous"
+RUN_FILES = (KEPT, MODEL, ADAPTER, DESCRIPTION, CHECKPOINT, "history.csv", "manifest.json")
 
 
 @exits_in_one_line
@@ -38,18 +44,67 @@ def evaluation_items(
 
 @agreed
 @exits_in_one_line
-def save_split(dataset_dir: str, datalist: str | None, output_dir: str, seed: int, resume: bool = False) -> None:
+def save_split(
+    dataset_dir: str,
+    datalist: str | None,
+    output_dir: str,
+    seed: int,
+    resume: bool = False,
+    spec: DataSpec | None = None,
+) -> None:
     """Write the split a run uses to ``datalist.json`` of its output folder, where it comes from ``dataset_dir``.
 
-    A run that is resumed must still have the split it began with; see `check_kept`.
+    A run that is resumed must still have the split it began with; see `check_kept`. One that is not leaves nothing of
+    an earlier run beside it; see `set_aside`. Where the data name their values, ``spec`` must not contradict them.
     """
-    if idist.get_rank() != 0 or not Path(dataset_dir).exists():
+    if idist.get_rank() != 0:
         return
-    split, path = read_split(dataset_dir, datalist, seed), Path(output_dir) / KEPT
-    if resume and path.with_name(CHECKPOINT).is_file():
+    path = Path(output_dir) / KEPT
+    resumed = resume and path.with_name(CHECKPOINT).is_file()
+    if not resumed:
+        set_aside(path.parent)
+    if not Path(dataset_dir).exists():
+        return
+    split = read_split(dataset_dir, datalist, seed)
+    if spec is not None:
+        check_values(split.labels, spec.label_spec)
+    if resumed:
         for section in SECTIONS:
             check_kept(split.section(section), section, path, datalist, seed)
     write_split(split, path, keep_root=True)
+
+
+def set_aside(folder: Path) -> None:
+    """Move what an earlier run left in a folder to ``previous`` in it, in the place of what is there.
+
+    Else a run that ends before its first validation would leave the weights of one run beside the split of another.
+    """
+    kept = [folder / name for name in RUN_FILES if (folder / name).is_file()]
+    for path in kept:
+        (folder / PREVIOUS).mkdir(exist_ok=True)
+        path.replace(folder / PREVIOUS / path.name)
+    if kept:
+        print(f"moved the files of an earlier run to {folder / PREVIOUS}", flush=True)
+
+
+def check_values(given: Mapping[str, int | list[int]], labels: LabelSpec) -> None:
+    """Refuse a label whose values are not those that the data give the same name.
+
+    Args:
+        given: value or values by name, in the data's own list; may be empty.
+        labels: those of the run.
+
+    Raises:
+        SamAdaptError: naming the first one.
+    """
+    if labels.by_name and labels.num_labels == 1:  # any one value will do
+        return
+    for name, values in zip(labels.names, labels.values, strict=False):
+        own = given.get(name, list(values))
+        own = own if isinstance(own, list) else [own]
+        if not set(own) & set(values):
+            problem = f"{name!r} would be {list(values)}, in the datalist it is {own}"
+            raise SamAdaptError("labels", list(labels.names), problem, f"give {json.dumps(dict(given))}")
 
 
 def check_kept(items: Items, section: str, kept: Path, datalist: str | None, seed: int) -> None:

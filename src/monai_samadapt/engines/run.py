@@ -119,7 +119,9 @@ class TrainingRun:
         epoch = engine.state.epoch
         validated = self.evaluator.state.epoch == epoch and self.metric in self.evaluator.state.metrics
         measured = {self.metric: float(self.evaluator.state.metrics[self.metric])} if validated else {}
-        row = self.history.finish_epoch(engine, float(self.scheduler.get_last_lr()[0]), measured)
+        row = self.history.finish_epoch(
+            engine, float(self.scheduler.get_last_lr()[0]), self.network.figures() | measured
+        )
         improved = self._improves(engine, row.get(self.metric))
         values = " ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "epoch")
         _say(f"epoch {epoch}/{engine.state.max_epochs} {values}")

@@ -14,7 +14,8 @@ class FeatureCache:
     """Remembers what a network's ``encode`` gave for the last batches of images.
 
     Only in evaluation mode and without gradients. It forgets when the network, one of its weights or the precision
-    changes: tensors count their changes, so that loading, training and merging are seen.
+    changes: tensors count their changes, so that loading and merging are seen. Fused optimisers do not count theirs,
+    but a network counts how often it began to train.
 
     Attributes:
         passes: how often the encoder has run.
@@ -52,4 +53,4 @@ def _state(network: nn.Module, device: torch.device) -> tuple[Any, ...]:
     """What the features depend on beside the image."""
     precision = torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else None
     weights = (*network.parameters(), *network.buffers())
-    return precision, tuple((id(weight), weight._version) for weight in weights)
+    return precision, getattr(network, "trainings", 0), tuple((id(weight), weight._version) for weight in weights)

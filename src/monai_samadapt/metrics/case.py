@@ -38,7 +38,8 @@ def case_metrics(
 
     With TP, FP, FN, TN counted over the voxels of the field of view: ``Dice = 2 TP / (2 TP + FP + FN)``,
     ``IoU = TP / (TP + FP + FN)``, ``sensitivity = TP / (TP + FN)``, ``specificity = TN / (TN + FP)``.
-    HD95 and NSD are those of `surface_scores`, AUC that of `roc_auc`. The four states of a label:
+    HD95 and NSD are those of `surface_scores`, in 2D for a volume of one slice, AUC that of `roc_auc`. The
+    four states of a label:
 
     ================  ======  ===========  ====  ===  =====================  ==================  =========
     state             truth   prediction   Dice  IoU  HD95                   NSD                 sens.
@@ -115,6 +116,10 @@ def _surface(
 ) -> Row:
     if state == "empty":
         return _NO_SURFACE
+    if 1 in truth.shape and truth.ndim == 3:  # one slice: a picture, whose surface is its outline
+        axis = truth.shape.index(1)
+        pred, truth = pred.squeeze(axis), truth.squeeze(axis)
+        spacing = [step for index, step in enumerate(spacing) if index != axis]
     if state == "present":
         hd95, nsd = surface_scores(pred, truth, spacing, tolerance)
         return {"hd95": hd95, "nsd": nsd}

@@ -25,12 +25,15 @@ class SegmentationNetwork(TrainedParts):
         adapters: its adapter layers.
         label_spec: the labels of the output channels.
         settings: the arguments it was built with that its weights depend on, without the checkpoint.
+        unstored: names of the settings that change the output and that its state dict does not tell.
         added_modules: what the method adds to SAM's own modules, in words; then upstream cannot load its weights.
         activation: from logits to probabilities: ``sigmoid`` of each, or ``softmax`` over background and labels.
+        trainings: how often it was switched to training, after which features it gave before are out of date.
         weights_loaded: whether the weights are a base's or a state dict's; False for a network built to be loaded.
     """
 
     family: str | None = "sam"
+    unstored: tuple[str, ...] = ()
     added_modules: str = ""
     activation: str = "sigmoid"
     settings: dict[str, Any]
@@ -40,6 +43,7 @@ class SegmentationNetwork(TrainedParts):
         super().__init__()
         self.label_spec, self.image_size = label_spec, image_size
         self.weights_loaded = False
+        self.trainings = 0
         self.register_load_state_dict_pre_hook(_before_loading)
         self.register_load_state_dict_post_hook(_after_loading)
 
@@ -122,6 +126,10 @@ class SegmentationNetwork(TrainedParts):
         """The sparse prompt token (C,) of each label, where the method prompts SAM's decoder by label."""
         return {}
 
+    def figures(self) -> dict[str, float]:
+        """What to write down about the network after each epoch."""
+        return {}
+
     def merge(self) -> None:
         """Compute with merged weights, for inference."""
         self.adapters.merge()
@@ -134,6 +142,7 @@ class SegmentationNetwork(TrainedParts):
         """Switch to training, which unmerges, or to evaluation."""
         if mode:
             self.unmerge()
+            self.trainings += 1
         return super().train(mode)
 
     def adapt_from(self, block: int) -> None:

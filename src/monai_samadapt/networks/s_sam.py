@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from monai_samadapt.adapters import Adapters, SVDConfig, inject
 from monai_samadapt.adapters.report import freeze_except
+from monai_samadapt.adapters.svd import dead_fraction
 from monai_samadapt.adapters.svd_factors import factorise_all
 from monai_samadapt.backbones import build_sam
 from monai_samadapt.backbones.download import cache_folder
@@ -134,6 +135,10 @@ class SSam(PromptedSam):
         if isinstance(self.label_embeddings, nn.Parameter):
             parts["label embeddings"] = {"label_embeddings": self.label_embeddings}
         return parts
+
+    def figures(self) -> dict[str, float]:
+        """``dead_fraction``: the share of the singular values at zero, which get no gradient any more."""
+        return {"dead_fraction": dead_fraction(self.adapters.layers)}
 
     def method_buffers(self) -> dict[str, Tensor]:
         """The label embeddings where they are not trained, and the running statistics of a BatchNorm."""

@@ -42,6 +42,7 @@ class Sam2LoRA(PromptedSam2):
     """
 
     method = "sam2_lora"
+    unstored = ("alpha",)
 
     def __init__(
         self,

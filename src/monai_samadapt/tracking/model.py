@@ -43,7 +43,7 @@ class SegmentationModel:
         load_model(self.network, str(folder / MODEL))
         self.network.to("cuda" if torch.cuda.is_available() else "cpu")
 
-    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> list[NDArray[np.uint8]]:
+    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> list[NDArray[np.integer]]:
         """Segment each image.
 
         Args:
@@ -52,7 +52,7 @@ class SegmentationModel:
 
         Returns:
             For each image a map as its file would be read: (rows, columns) of a picture, (X, Y, Z) of a volume, with
-            values 0…K; for overlapping labels (K, …) of 0 and 1.
+            the values of the label files; for overlapping labels (K, …) of 0 and 1.
         """
         output_dir = (params or {}).get("output_dir") or None
         preprocessing = self.spec.inference_transforms()
@@ -67,8 +67,8 @@ class SegmentationModel:
             maps.append(self._as_in_file(postprocessing(item)["pred"]))
         return maps
 
-    def _as_in_file(self, pred: torch.Tensor) -> NDArray[np.uint8]:
-        array = np.asarray(torch.as_tensor(pred).cpu(), np.uint8)
+    def _as_in_file(self, pred: torch.Tensor) -> NDArray[np.integer]:
+        array = self.spec.label_spec.decode(torch.as_tensor(pred).cpu()).numpy()
         upright = array.swapaxes(1, 2) if array.ndim == 3 else array  # MONAI reads pictures as (W, H)
         return upright[0] if self.spec.label_spec.exclusive else upright
 

@@ -13,10 +13,12 @@ from monai.transforms import Transposed
 from numpy.typing import NDArray
 from PIL import Image
 
-from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.errors import SamAdaptError, first_line
 from monai_samadapt.transforms.grid import on_source_grid
 
 WIDE_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
+CUT_MODES = ("LA", "RGB", "RGBA")
+"""Where Pillow keeps the upper 8 of 16 bits."""
 LABEL_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", *WIDE_MODES)
 
 
@@ -33,7 +35,8 @@ class PictureReader:
         are scaled by the picture's own minimum and maximum to 0…255.
 
         Raises:
-            SamAdaptError: when the file is missing, unreadable, has several pages, or NaN or infinite values.
+            SamAdaptError: when the file is missing, unreadable, has several pages or 16 bits in each of several
+                channels, or NaN or infinite values.
         """
         pixels, mode, _ = _read(path, key)
         if mode in WIDE_MODES:
@@ -95,11 +98,15 @@ def _read(path: str, key: str) -> tuple[NDArray[Any], str, NDArray[Any]]:
     try:
         with Image.open(path) as picture:
             pages = 1 if picture.format == "MPO" else int(getattr(picture, "n_frames", 1))  # MPO: photo and preview
+            cut = picture.mode in CUT_MODES and any(";16" in str(tile[3]) for tile in picture.tile)
             mode, raw = picture.mode, np.asarray(picture)
             pixels = raw if mode in WIDE_MODES or mode == "L" else np.asarray(picture.convert("RGB"))
     except Exception as error:  # Pillow's decoders raise many kinds
-        problem = f"cannot be read ({str(error).splitlines()[0][:160] if str(error) else type(error).__name__})"
+        problem = f"cannot be read ({first_line(error)})"
         raise SamAdaptError(key, path, problem, "give a PNG, JPG or TIFF picture") from error
+    if cut:
+        problem = f"has 16 bits in each channel of {mode}, of which Pillow reads 8"
+        raise SamAdaptError(key, path, problem, "save it as 16-bit grey, or as 8-bit colour")
     if pages > 1:
         raise SamAdaptError(key, path, f"has {pages} pages", "save the page to use as a picture of its own")
     return pixels, mode, raw

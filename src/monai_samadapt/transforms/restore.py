@@ -22,7 +22,7 @@ class RestoreSegmentationd(MapTransform):
 
     The logits are interpolated linearly, then decided on the source grid: the largest channel for exclusive labels
     (background first; the lower channel wins a tie), ``logit > 0`` for overlapping ones. One channel at a time is on
-    the source grid, unless probabilities are asked for.
+    the source grid, unless probabilities are asked for: then all are, once.
 
     Args:
         preprocessing: the very transforms that made the image.
@@ -67,9 +67,11 @@ class RestoreSegmentationd(MapTransform):
         inside = self._inside(item) if self.confined else 1
         meta = dict(image.meta) | {MetaKeys.AFFINE: torch.as_tensor(image.meta[MetaKeys.ORIGINAL_AFFINE])}
         if self.probabilities:
-            channels = list(channels)
-            item["prob"] = MetaTensor(self._probabilities(torch.cat(channels)) * inside, meta=dict(meta))
+            stacked = stack(channels, len(logits))
+            channels = stacked.split(1)
         item["pred"] = MetaTensor(decide(channels, self.exclusive) * inside, meta=dict(meta))
+        if self.probabilities:
+            item["prob"] = MetaTensor(self._probabilities(stacked).mul_(inside), meta=dict(meta))
         if "mask" in item:
             item["fov"] = item["mask"]
         if "prompt_source" in item:
@@ -87,8 +89,24 @@ class RestoreSegmentationd(MapTransform):
         return (seen & (item["mask"].as_tensor() > 0)).to(torch.uint8)
 
     def _probabilities(self, logits: torch.Tensor) -> torch.Tensor:
-        probabilities = torch.softmax(logits, dim=0) if self.activation == "softmax" else torch.sigmoid(logits)
-        return probabilities[1:] if self.exclusive else probabilities
+        """Turn logits (C, …) into probabilities (K, …) in their place: those of a volume may fill half the memory."""
+        if self.activation == "softmax":
+            logits.sub_(logits.amax(0)).exp_()
+            logits.div_(logits.sum(0))
+        else:
+            logits.sigmoid_()
+        return logits[1:] if self.exclusive else logits
+
+
+def stack(channels: Iterable[torch.Tensor], count: int) -> torch.Tensor:
+    """Put ``count`` channels (1, …), given one by one, into one tensor, without holding them twice."""
+    stream = iter(channels)
+    first = next(stream)
+    stacked = first.new_empty((count, *first.shape[1:]))
+    stacked[0] = first[0]
+    for index, channel in enumerate(stream, start=1):
+        stacked[index] = channel[0]
+    return stacked
 
 
 def decide(channels: Iterable[torch.Tensor], exclusive: bool) -> torch.Tensor:

@@ -35,10 +35,10 @@ class SaveSegmentationd(SaveImaged):
     NAME is that of the source file without its suffix, or of the DICOM folder, below the folders it has inside
     ``data_root_dir``. A file is complete or absent.
 
-    Volumes keep shape and affine of the source: label values 0…K, or one channel for each overlapping label (last
-    axis); probabilities are float32, with channels for K > 1. Pictures have the size of the source and stand upright:
-    grey values 0…K, or for overlapping labels a file ``NAME_seg_LABEL.png`` of 0 and 255 each; probabilities are
-    ``NAME_prob_LABEL.png`` with 0…255 for 0…1.
+    Volumes keep shape and affine of the source: each label has the value, or the first of the values, that it has in
+    the label files; overlapping labels have a channel each (last axis); probabilities are float32, with channels for
+    K > 1. Pictures have the size of the source and stand upright: grey values as in volumes, or for overlapping labels
+    a file ``NAME_seg_LABEL.png`` of 0 and 255 each; probabilities are ``NAME_prob_LABEL.png`` with 0…255 for 0…1.
 
     It is a `SaveImaged` because MONAI Label leaves the transforms of that class out and writes by itself.
 
@@ -65,7 +65,8 @@ class SaveSegmentationd(SaveImaged):
         item = dict(data)
         source = file_of(item["image"])
         base, extension = self._base(source), self._extension(source)
-        self._save(item["pred"], f"{base}_seg", extension, split=not self.label_spec.exclusive)
+        maps = MetaTensor(self.label_spec.decode(item["pred"]), meta=item["pred"].meta)
+        self._save(maps, f"{base}_seg", extension, split=not self.label_spec.exclusive)
         if "prob" in item:
             self._save(item["prob"], f"{base}_prob", extension, split=True)
         return item
@@ -153,8 +154,9 @@ def nifti(array: NDArray[Any], affine: NDArray[np.floating]) -> nib.Nifti1Image:
 
 
 def write_picture(values: torch.Tensor, path: str) -> None:
-    """Write one channel (W, H) of 0…255, rounded, as an upright 8-bit grey picture."""
-    pixels = values.cpu().round().to(torch.uint8).numpy().T
+    """Write one channel (W, H), rounded, as an upright grey picture: 8-bit, or 16-bit for integers that need it."""
+    dtype = np.uint16 if values.dtype == torch.int32 else np.uint8
+    pixels = values.cpu().round().numpy().T.astype(dtype)
     with atomic_path(path) as temporary:
         Image.fromarray(np.ascontiguousarray(pixels)).save(temporary)
 

@@ -25,6 +25,9 @@ from monai_samadapt.transforms.settings import (
 )
 from monai_samadapt.transforms.volume_prompts import stand_upright, to_slices
 
+RESERVED = ("points", "point_labels", "label_ids", "prompt_source")
+"""Entries that transforms add to an item."""
+
 
 @dataclass(frozen=True)
 class DataSpec:
@@ -170,6 +173,10 @@ class DataSpec:
         Raises:
             SamAdaptError: when a file is missing, cannot be read or does not fit the settings or its image.
         """
+        for key in RESERVED:
+            if key in item:
+                remedy = "put prompts under 'prompts', and rename others"
+                raise SamAdaptError("datalist", key, f"is an entry of {item['image']} that is made later", remedy)
         checked = FilePromptsd(self.label_spec)(self.chain.check(item))
         if self.volumes and "points" in checked:
             to_slices(checked["points"], checked["point_labels"], stand_upright(checked["image"]))
