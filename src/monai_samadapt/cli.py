@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 from monai_samadapt import __version__
-from monai_samadapt.errors import find_error
+from monai_samadapt.errors import SamAdaptError, find_error
 
 COMMANDS = (
     "demo",
@@ -60,12 +60,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.run(options)
     except Exception as error:
-        found = find_error(error)
+        found = find_error(error) or _of_file(error)
         if found is None:
             raise
         print(found, file=sys.stderr)
         return 1
     return 0
+
+
+def _of_file(error: Exception) -> SamAdaptError | None:
+    """What the system says about a file."""
+    if not isinstance(error, OSError) or error.filename is None:
+        return None
+    return SamAdaptError("file", str(error.filename), str(error.strerror), "give one that can be read and written")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -36,3 +37,10 @@ def test_a_typing_error_lists_the_commands(capsys: pytest.CaptureFixture[str]) -
         main(["weight"])
     assert "invalid choice: 'weight' (choose from" in (text := capsys.readouterr().err)
     assert all(command in text for command in COMMANDS)
+
+
+def test_a_file_that_cannot_be_written_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert main(["bundles", "s_sam", str(tmp_path / "file" / "b")]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"file='{tmp_path}/file") and "Not a directory; give one" in told and told.count("\n") == 1

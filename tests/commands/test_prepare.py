@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from monai.bundle import run
 from PIL import Image
 
 from monai_samadapt.cli import main
+from monai_samadapt.commands.prepare import quoted
+from monai_samadapt.datasets import read_split
 from monai_samadapt.datasets.public import OWN, SETS
 
 NANO = {"s_sam": "vit_nano", "balr_sam": "vit_nano", "sam2_lora": "hiera_nano"}
@@ -57,6 +60,8 @@ def test_printed_commands_train_each_bundle(tmp_path: Path, capsys: pytest.Captu
     assert f"wrote {output}/datalist.json, {output}/settings.json and 10 made files" in lines
     settings = json.loads((output / "settings.json").read_text())
     assert settings["labels"] == {"Disc": [1, 2], "Cup": 2} and settings["nested"] is True
+    assert read_split(output).test == read_split(settings["dataset_dir"], settings["datalist"]).test  # for `compare`
+    assert Path(read_split(output).test[0]["image"]).is_file()
     commands = [shlex.split(line) for line in lines if line.startswith("  python -m monai.bundle run")]
     assert len(commands) == 3
     for words in commands:
@@ -103,3 +108,11 @@ def test_wrong_arguments_end_in_one_line(
     assert main(["prepare", *arguments]) == 1
     error = capsys.readouterr().err
     assert re.match(message, error) and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("folder", ["o'brien x", 'say "a"', "$HOME", "plain"])
+def test_printed_lists_of_files_survive_the_shell(folder: str) -> None:
+    files = [f"/b/{folder}/train.json", f"/b/{folder}/settings.json"]
+    words = subprocess.run(["bash", "-c", f"printf %s {quoted(files)}"], capture_output=True, text=True, check=True)
+    assert ast.literal_eval(words.stdout) == files
+    assert quoted(["/b/a", "/b/c"]) == """"['/b/a','/b/c']\""""

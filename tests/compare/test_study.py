@@ -73,7 +73,7 @@ def test_a_column_may_have_a_name_of_its_own() -> None:
 
 def test_options_come_on_top_of_a_file(tmp_path: Path) -> None:
     content = {
-        "sets": {"polyps": {"dataset_dir": "p", "ids": {"labels": ["Polyp"]}}},
+        "sets": {"polyps": {"dataset_dir": "p", "datalist": "l.json", "ids": {"labels": ["Polyp"]}}},
         "methods": {"s_sam": {"learning_rate": 0.1}, "unet": {}},
         "folds": 5,
         "seed": 9,
@@ -82,7 +82,8 @@ def test_options_come_on_top_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "study.json"
     path.write_text(json.dumps(content))
     study = make_study(options("--study", str(path), "--folds", "2", "--max_epochs", "3", "--methods", "s_sam"))
-    assert study.sets == {"polyps": DataSet(str(tmp_path / "p"), ids={"labels": ["Polyp"]})}
+    datalist = str(tmp_path / "l.json")
+    assert study.sets == {"polyps": DataSet(str(tmp_path / "p"), datalist, ids={"labels": ["Polyp"]})}
     assert (study.folds, study.seed) == (2, 9)
     assert (study.ids, study.methods) == ({"max_epochs": 3, "image_size": 128}, {"s_sam": {"learning_rate": 0.1}})
 
@@ -178,10 +179,22 @@ def test_wrong_studies_are_refused(tmp_path: Path) -> None:
 
 
 def test_settings_of_the_wrong_type_are_one_line(tmp_path: Path) -> None:
-    for key, value in (("folds", "3"), ("seed", 1.5), ("ids", ["max_epochs"])):
-        write_json({"sets": {"a": {"dataset_dir": "/a"}}, "methods": ["unet"], key: value}, tmp_path / "s.json")
+    plain: dict[str, Any] = {"sets": {"a": {"dataset_dir": "/a"}}, "methods": ["unet"]}
+    wrong: list[tuple[str, Any]] = [("folds", "3"), ("seed", 1.5), ("ids", ["max_epochs"]), ("methods", "unet")]
+    for key, value in wrong:
+        write_json(plain | {key: value}, tmp_path / "s.json")
         with pytest.raises(SamAdaptError, match=f"^{key}=.*: is of the wrong type in "):
             read_study(tmp_path / "s.json")
+    for key, content in (
+        ("unet", {"methods": {"unet": None}}),
+        ("ids", {"sets": {"a": {"dataset_dir": "/a", "ids": None}}}),
+        ("dataset_dir", {"sets": {"a": {"dataset_dir": 3}}}),
+    ):
+        write_json(plain | content, tmp_path / "s.json")
+        with pytest.raises(SamAdaptError, match=f"^{key}=.*: is of the wrong type in "):
+            read_study(tmp_path / "s.json")
+    (tmp_path / "s.json").write_text(json.dumps(plain), encoding="utf-8-sig")  # as editors on Windows write it
+    assert list(read_study(tmp_path / "s.json").sets) == ["a"]
     (tmp_path / "o.json").write_text("{'a'}")
     with pytest.raises(SamAdaptError, match=r"^overlay=.*o.json': cannot be read"):
         Study({"a": DataSet("/a", overlay=str(tmp_path / "o.json"))}, {"unet": {}}).cell_ids("unet", fold(A=1))

@@ -81,6 +81,7 @@ def test_held_out_part_is_by_subject(tmp_path: Path) -> None:
     [
         ({"background": 0, "Disc": [1, 2], "Cup": 2}, {"Disc": [1, 2], "Cup": 2}),
         (["Liver", "Lesion"], {"Liver": 1, "Lesion": 2}),
+        (["background", "Liver"], {"Liver": 1}),
         ({}, {}),
     ],
 )
@@ -97,6 +98,20 @@ def test_paths_are_relative_to_the_datalist_then_to_the_data_set(tmp_path: Path)
     for datalist in ("fold/one.json", path):
         assert load_datalist(data, datalist)[0]["image"] == str(data / "fold/images/a.nii.gz")
         assert load_datalist(data, datalist, "validation")[0]["image"] == str(data / "images/b.nii.gz")
+
+
+def test_paths_are_found_below_the_root_that_the_datalist_names(tmp_path: Path) -> None:
+    _set(tmp_path / "source", "a")
+    _write(tmp_path / "prepared", {"root": str(tmp_path / "source"), "test": [_pair("a")]})
+    assert load_datalist(tmp_path / "prepared", None, "test")[0]["image"] == f"{tmp_path}/source/images/a.nii.gz"
+    _set(tmp_path / "prepared", "a")
+    assert load_datalist(tmp_path / "prepared", None, "test")[0]["image"] == f"{tmp_path}/prepared/images/a.nii.gz"
+
+
+def test_windows_editors_may_save_a_datalist(tmp_path: Path) -> None:
+    _set(tmp_path, "a")
+    (tmp_path / "datalist.json").write_text(json.dumps({"test": [_pair("a")]}), encoding="utf-8-sig")
+    assert len(load_datalist(tmp_path, None, "test")) == 1
 
 
 def test_same_file_name_in_folders_of_cases_is_no_conflict(tmp_path: Path) -> None:

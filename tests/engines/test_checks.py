@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from monai_samadapt.datasets.procedural.files import write_ct
-from monai_samadapt.engines.checks import check_device, check_items
+from monai_samadapt.engines.checks import check_device, check_folder, check_items, check_path
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.transforms import DataSpec
 
@@ -61,3 +61,18 @@ def test_a_changed_slice_of_a_series_is_checked_again(tmp_path: Path) -> None:
     os.utime(folder, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
     with pytest.raises(SamAdaptError, match="has shape"):
         check_items([item], spec, memory)
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_a_run(tmp_path: Path) -> None:
+    check_folder("output_dir", str(tmp_path / "a" / "b"))
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    for folder in (str(tmp_path / "file" / "b"), "/proc/x"):
+        with pytest.raises(
+            SamAdaptError, match=rf"output_dir='{folder}': cannot be written \(.+\); give another folder"
+        ):
+            check_folder("output_dir", folder)
+    with pytest.raises(
+        SamAdaptError, match=r"dataset_dir=20240101: was read as a number; put ./ before it: ./20240101"
+    ):
+        check_path("dataset_dir", 20240101)  # type: ignore[arg-type]

@@ -71,9 +71,9 @@ class Server:
         path.write_bytes(answer.content)
         return load(path)
 
-    def submit(self, image: str, label: Path) -> Any:
+    def submit(self, image: str, label: Path, tag: str = "final") -> Any:
         with label.open("rb") as stream:
-            query = f"{self.url}/datastore/label?image={image}&tag=final"
+            query = f"{self.url}/datastore/label?image={image}&tag={tag}"
             return requests.put(query, files={"label": (label.name, stream)}, timeout=60)
 
     def wait(self, path: str) -> dict[str, Any]:
@@ -232,6 +232,7 @@ def test_misuse_is_answered_with_its_cause_and_changes_nothing(server: Server, t
         (server.submit(CT, other), 422, "has shape (4, 4, 4), its image"),
         (server.submit("nope", other), 404, "image='nope': no such image"),
         (requests.put(f"{image}?image=new", files=upload, timeout=60), 422, "is not a gzip file"),
+        (server.submit(CT, other, "../../out"), 422, "tag='../../out': is no plain name"),
         (requests.put(f"{image}?image=../new", files=upload, timeout=60), 422, "is no plain name"),
     ]
     for answer, status, cause in answers:

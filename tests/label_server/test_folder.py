@@ -47,6 +47,8 @@ def test_names_give_the_kinds(tmp_path: Path) -> None:
     (tmp_path / "app/main.py").write_text("own")
     prepare_app(tmp_path / "app", [second])
     assert [link.name for link in (tmp_path / "app/model").iterdir()] == ["balr_sam"]
+    comma = bundle_of(tmp_path / "Liver, v1 (CT)", "s_sam")  # MONAI Label divides names at commas
+    assert prepare_app(tmp_path / "app", [comma])[0].names == ("liver_v1_ct", "liver_v1_ct_deepgrow")
     assert (tmp_path / "app/main.py").read_text() == "own"
 
 
@@ -69,6 +71,7 @@ def test_the_server_fetches_nothing_and_listens_here(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/app/mlflow.db"
     environment = serve.environment(options)
     assert (environment["MONAI_LABEL_TRACKING_URI"], environment["MLFLOW_TRACKING_URI"]) == (uri, uri)
+    assert json.loads(environment["MONAI_LABEL_CORS_ORIGINS"]) == ["http://127.0.0.1:8000"]
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from monai_samadapt.backbones import build_sam2
 from monai_samadapt.backbones.sam2_encoder import encode_still
+from monai_samadapt.engines.checks import check_base
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.networks import Sam2LoRA
 from monai_samadapt.networks.decode import upsample
@@ -184,3 +185,9 @@ def test_more_layers_can_be_adapted() -> None:
             decoder_layers=["attention", "mlp"],
         )
     assert len(net.adapters.layers) == 12 * 4 + 28 + 4
+
+
+def test_a_version_given_as_a_number_is_the_same() -> None:
+    """As ``--sam2_version 2.0`` arrives from a command line."""
+    assert Sam2LoRA("hiera_nano", 64, ["A"], sam2_version=2.0).settings["sam2_version"] == "2.0"  # type: ignore[arg-type]
+    check_base("sam2.1_hiera_nano", "hiera_nano", 2.1)  # type: ignore[arg-type]

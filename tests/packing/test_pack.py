@@ -21,6 +21,7 @@ from monai_samadapt.datasets.procedural import write_demo_dataset
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.files import sha256
 from monai_samadapt.packing import pack_base, pack_run
+from monai_samadapt.reports.cases import read_cases, write_cases
 from monai_samadapt.reports.jsonfile import write_json
 
 NANO: dict[str, Any] = {"variant": "vit_nano", "checkpoint": "random", "image_size": 64}
@@ -203,8 +204,10 @@ def test_the_page_with_pictures_of_cases_comes_only_when_asked_for(packed: Path,
         pack_run(run_dir, source, tmp_path / "none", with_report=True)
     report = run_dir / "evaluation"
     (report / "overlays").mkdir(parents=True)
-    for name in ("cases.csv", "report.html", "overlays/a.png"):
+    for name in ("report.html", "overlays/a.png"):
         (report / name).write_text("{}", encoding="utf-8")
+    rows = [{"case": case, "label": label, "dice": 0.5} for case in ("doe", "roe") for label in ("A", "B")]
+    write_cases([{**row, "file": f"/data/{row['case']}.png"} for row in rows], report / "cases.csv")
     own, prompted = ({"labels": {"Liver": {"metrics": {"dice": {"mean": mean}}}}} for mean in (0.5, 0.95))
     summary = {"prompts": "box (ground truth)", **prompted, "other_prompts": [{"prompts": "none", **own}]}
     write_json(summary, report / "summary.json")
@@ -213,4 +216,9 @@ def test_the_page_with_pictures_of_cases_comes_only_when_asked_for(packed: Path,
     assert config(tmp_path / "plain", "metadata")["eval_metrics"] == {"dice_Liver": 0.5}  # not what prompts gave
     tables = {"docs/evaluation/summary.json", "docs/evaluation/cases.csv"}
     assert relative(tmp_path / "plain") == FILES | tables
+    numbered = read_cases(tmp_path / "plain" / "docs" / "evaluation" / "cases.csv")
+    assert [(row["case"], row["label"], row["dice"], row["file"]) for row in numbered] == [
+        (number, label, 0.5, "") for number in ("1", "2") for label in ("A", "B")
+    ]
+    assert read_cases(tmp_path / "shown" / "docs" / "evaluation" / "cases.csv")[0]["case"] == "doe"
     assert relative(tmp_path / "shown") == FILES | tables | {"docs/evaluation/report.html"}

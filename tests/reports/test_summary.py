@@ -12,6 +12,7 @@ from scipy import stats
 
 from monai_samadapt.metrics import METRIC_NAMES, mean_over_labels
 from monai_samadapt.reports import format_table, summarise, write_summary
+from monai_samadapt.reports.figures import summary_table
 
 NAN = math.nan
 
@@ -106,6 +107,13 @@ def test_the_file_has_null_for_what_is_not_defined(tmp_path: Path):
     assert found["labels"]["Liver"]["metrics"]["auc"] == {"mean": None, "median": None, "n": 0, "ci95": [None, None]}
     assert found["labels"]["Liver"]["metrics"]["dice"] == {"mean": 0.7, "median": 0.7, "n": 1, "ci95": [None, None]}
     assert (found["prompts"], found["seed"], found["resamples"]) == ("none", 0, 1000)
+
+
+def test_a_label_called_mean_is_no_mean():
+    rows = [item | {"label": "mean" if item["label"] == "Tumor" else item["label"]} for item in ROWS]
+    table = summary_table(summarise(rows, prompts="none"))
+    assert [line[0] for line in table.rows] == ["Liver", "mean"] and table.last is not None and table.last[0] == "mean"
+    assert (table.rows[1][1][0], table.last[1][0]) == ("0.400", "0.450")
 
 
 def test_the_table_says_what_the_summary_says():

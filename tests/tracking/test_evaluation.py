@@ -22,3 +22,18 @@ def test_metrics_are_named_by_section_prompts_and_label() -> None:
         "test/5_points/Disc/auc": 0.9,
         "test/5_points/Cup_rim _left_/dice": 0.2,
     }
+
+
+def test_no_label_s_figure_takes_the_place_of_another() -> None:
+    dice = {"box": 0.1, "T/N": 0.2, "T_N": 0.3}
+    labels = {name: {"metrics": {"dice": {"mean": value}}} for name, value in dice.items()}
+    overall = {"metrics": {"dice": {"mean": 0.7}}}
+    summary = {"prompts": "none", "overall": overall, "labels": labels}
+    summary["other_prompts"] = [{"prompts": "box (ground truth)", "overall": overall, "labels": {}}]
+    assert summary_metrics(summary, "test") == {
+        "test/dice": 0.7,
+        "test/box_/dice": 0.1,
+        "test/T_N/dice": 0.2,
+        "test/T_N_/dice": 0.3,
+        "test/box/dice": 0.7,
+    }

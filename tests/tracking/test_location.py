@@ -38,6 +38,8 @@ def test_given_goes_before_recorded_before_environment(tmp_path: Path, monkeypat
     assert find_uri(None, tmp_path / "run", go_on=True) == "http://recorded:2"
     assert find_uri(None, tmp_path / "run", go_on=False) == "http://environment:1"
     assert find_uri("http://given:3", tmp_path / "run", go_on=True) == "http://given:3"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@recorded:2")  # what the record leaves out
+    assert find_uri(None, tmp_path / "run", go_on=True) == "http://user:secret@recorded:2"
 
 
 def test_record_has_no_password_and_lets_the_default_move(tmp_path: Path) -> None:

@@ -84,11 +84,17 @@ def description(entry: PublicSet, prepared: Prepared, output_dir: str) -> str:
     return "\n".join(lines)
 
 
+def quoted(files: list[str]) -> str:
+    """A list of files as ``monai.bundle`` takes it, for the shell; as in the README where no sign needs more."""
+    plain = f'"[{",".join(repr(file) for file in files)}]"'
+    return shlex.quote(str(files)) if any(sign in plain[1:-1] for sign in '"$`\\!') else plain
+
+
 def training_commands(prepared: Prepared, output_dir: str) -> list[str]:
     """The training command of each bundle."""
     return [
         f"python -m monai.bundle run --bundle_root {shlex.quote(str(bundle))} "
-        f"--config_file \"['{bundle}/configs/train.json','{prepared.overlay}']\" "
+        f"--config_file {quoted([f'{bundle}/configs/train.json', str(prepared.overlay)])} "
         f"--output_dir {shlex.quote(f'{output_dir}_{bundle.name}')}"
         for bundle in sorted(bundles_folder().iterdir())
         if (bundle / "configs" / "train.json").is_file()

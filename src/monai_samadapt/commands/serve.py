@@ -108,4 +108,6 @@ def environment(options: argparse.Namespace) -> dict[str, str]:
     """What the server and its trainings read from the environment."""
     uri = options.tracking_uri or f"sqlite:///{options.app.resolve() / 'mlflow.db'}"
     found = {"MONAI_LABEL_TRACKING_URI": uri, "MLFLOW_TRACKING_URI": uri, "MONAI_LABEL_AUTO_UPDATE_SCORING": "false"}
-    return {"OMP_WAIT_POLICY": "PASSIVE"} | {"PYTHONPATH": "", **os.environ} | found
+    own = json.dumps([f"http://{options.host}:{options.port}"])  # MONAI Label lets every page of a browser in
+    usual = {"OMP_WAIT_POLICY": "PASSIVE", "MONAI_LABEL_CORS_ORIGINS": own, "PYTHONPATH": ""}
+    return usual | dict(os.environ) | found

@@ -40,7 +40,12 @@ def compare(
     output.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(output / ".lock", timeout=0):
-            return _compare(study, output, CompareLog(tracking_uri, experiment, output))
+            log = CompareLog(tracking_uri, experiment, output)
+            try:
+                return _compare(study, output, log)
+            except BaseException:
+                log.stop()
+                raise
     except Timeout as error:
         raise SamAdaptError("output", str(output), "another comparison is writing there", "wait for it") from error
 

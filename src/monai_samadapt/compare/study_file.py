@@ -22,7 +22,7 @@ def read_study(path: Path) -> Study:
         SamAdaptError: when it cannot be read or has other keys.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise SamAdaptError("study", str(path), f"cannot be read ({error})", "give a JSON file") from error
     _check_keys(content, KEYS, path)
@@ -33,18 +33,29 @@ def read_study(path: Path) -> Study:
         _check_keys(data, SET_KEYS, path)
         if "dataset_dir" not in data:
             raise SamAdaptError("study", str(path), f"the set {name} has no dataset_dir", "give its folder")
+        for key, value in data.items():
+            _check_type(key, value, dict if key == "ids" else str, f"a {'mapping' if key == 'ids' else 'text'}", path)
         sets[name] = _placed(DataSet(**data), path.resolve().parent)
-    methods = content.pop("methods", {})
     for key, kind, example in (("folds", int, 3), ("seed", int, 0), ("ids", dict, '{"max_epochs": 50}')):
-        if not isinstance(content.get(key, kind()), kind):
-            raise SamAdaptError(key, content[key], f"is of the wrong type in {path}", f"give e.g. {example}")
-    return Study(sets, {name: {} for name in methods} if isinstance(methods, list) else methods, **content)
+        _check_type(key, content.get(key, kind()), kind, f"e.g. {example}", path)
+    methods = content.pop("methods", {})
+    methods = {name: {} for name in methods} if isinstance(methods, list) else methods
+    _check_type("methods", methods, dict, '["s_sam"] or {"s_sam": {}}', path)
+    for name, ids in methods.items():
+        _check_type(name, ids, dict, "its ids, or {}", path)
+    return Study(sets, methods, **content)
 
 
 def _placed(data: DataSet, folder: Path) -> DataSet:
     """A data set whose paths were relative to ``folder``."""
     overlay = str(folder / data.overlay) if data.overlay.endswith(".json") else data.overlay
-    return replace(data, dataset_dir=str(folder / data.dataset_dir), overlay=overlay)
+    datalist = data.datalist and str(folder / data.datalist)
+    return replace(data, dataset_dir=str(folder / data.dataset_dir), datalist=datalist, overlay=overlay)
+
+
+def _check_type(key: str, value: Any, kind: type, example: str, path: Path) -> None:
+    if not isinstance(value, kind):
+        raise SamAdaptError(key, value, f"is of the wrong type in {path}", f"give {example}")
 
 
 def _check_keys(found: Any, known: tuple[str, ...], path: Path) -> None:

@@ -58,6 +58,11 @@ class CompareLog:
         tags = {} if self.log.run is None else {PARENT: self.log.run_id}
         return RunLog(str(self.uri), self.experiment, cell.folder, cell.title, go_on=True, tags=tags)
 
+    def stop(self) -> None:
+        """End the parent of a comparison that was interrupted; one that goes on opens it again."""
+        if self.log is not None:
+            self.log.status("KILLED")
+
     def finish(self, report: ComparisonReport, paths: list[Path], complete: bool) -> None:
         """Log the figures and files, and end the parent."""
         if self.log is None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from monai_samadapt.datasets.scan import image_stem
 from monai_samadapt.datasets.split import PATH_KEYS, SECTIONS, Item, Split, split_by_subject
 from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.expressions import check_plain
 
 HELD_OUT_FRACTION = 0.2
 
@@ -18,7 +20,8 @@ def read_decathlon(path: Path, root: Path, seed: int) -> Split:
     """Read a datalist as a split; without ``validation``, a fifth of the training subjects is held out for it.
 
     Args:
-        path: the JSON file; the paths in it are relative to its folder, else to ``root``.
+        path: the JSON file; the paths in it are relative to its folder, else to ``root``, else to the
+            ``root`` that it names.
         root: the data set's folder.
         seed: seed of the held-out part.
 
@@ -43,7 +46,7 @@ def load_json(path: Path) -> dict[str, Any]:
         SamAdaptError: naming the line, when the file is no JSON; also when it has none of the three sections.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as error:
         problem = f"is no JSON at line {error.lineno}: {error.msg}"
         raise SamAdaptError("datalist", str(path), problem, "correct that line") from None
@@ -66,7 +69,8 @@ def section_items(content: dict[str, Any], section: str, path: Path, root: Path)
     entries = content.get(section, [])
     if not isinstance(entries, list):
         raise SamAdaptError(section, type(entries).__name__, f"is no list in {path}", "give a list of items")
-    items = [_item(entry, section, path, root) for entry in entries]
+    roots = [path.parent, root, *([Path(content["root"])] if isinstance(content.get("root"), str) else [])]
+    items = [_item(entry, section, path, roots) for entry in entries]
     seen: set[str] = set()
     for item in items:
         if item["image"] in seen:
@@ -75,7 +79,7 @@ def section_items(content: dict[str, Any], section: str, path: Path, root: Path)
     return items
 
 
-def _item(entry: Any, section: str, path: Path, root: Path) -> Item:
+def _item(entry: Any, section: str, path: Path, roots: Sequence[Path]) -> Item:
     item = {"image": entry} if isinstance(entry, str) else entry
     if not isinstance(item, dict) or not isinstance(item.get("image"), str):
         raise SamAdaptError(section, entry, f"is no item of {path}", 'give {"image": "a.nii.gz", "label": "b.nii.gz"}')
@@ -84,24 +88,35 @@ def _item(entry: Any, section: str, path: Path, root: Path) -> Item:
         if key in result:
             if not isinstance(result[key], str):
                 raise SamAdaptError(key, result[key], f"is no path in {path}", "give one file for each item")
-            result[key] = _resolve(result[key], path, root)
+            result[key] = _resolve(result[key], roots)
     written = Path(item["image"])
     result["subject"] = str(result.get("subject", written.with_name(image_stem(written)).as_posix()))
     return result
 
 
-def _resolve(name: str, path: Path, root: Path) -> str:
-    """Resolve a path against the datalist's folder, then against the data set's."""
-    candidates = [os.path.normpath(folder / name) for folder in (path.parent, root)]
-    return next((candidate for candidate in candidates if os.path.exists(candidate)), candidates[-1])
+def _resolve(name: str, roots: Sequence[Path]) -> str:
+    """Resolve a path against the first folder in which it is there."""
+    candidates = [os.path.normpath(folder / name) for folder in roots]
+    return next((candidate for candidate in candidates if os.path.exists(candidate)), candidates[1])
 
 
 def label_values(labels: Any, path: Path) -> dict[str, int | list[int]]:
-    """Read ``labels`` as name → value (nnU-Net), value → name (Decathlon) or a list of names; without background."""
+    """Read ``labels`` as name → value (nnU-Net), value → name (Decathlon) or a list of names; without background.
+
+    Raises:
+        SamAdaptError: for values that are no integers, and names that MONAI's configuration would run.
+    """
     if isinstance(labels, list):
-        labels = {name: index + 1 for index, name in enumerate(labels)}
+        first = 0 if labels and str(labels[0]).lower() == "background" else 1
+        labels = {str(name): index for index, name in enumerate(labels, first)}
     if not isinstance(labels, dict):
         raise SamAdaptError("labels", labels, f"is no mapping in {path}", 'give e.g. {"Liver": 1}')
     if all(name.isdigit() for name in labels):
         labels = {str(name): int(value) for value, name in labels.items()}
+    check_plain("labels", list(labels), path)
+    for name, value in labels.items():
+        if not all(isinstance(number, int) for number in (value if isinstance(value, list) else [value])):
+            raise SamAdaptError(
+                "labels", value, f"is no value of {name!r} in {path}", "give an integer, or a list of such"
+            )
     return {name: value for name, value in labels.items() if value not in (0, [0])}

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from pydoc import locate
+from tempfile import TemporaryFile
 from typing import Any
 
 import ignite.distributed as idist
@@ -79,7 +80,7 @@ def check_base(checkpoint: str | None, variant: str, sam2_version: str = "2.1") 
         remedy = f"set variant to {found} or give the weights of {variant}"
         raise SamAdaptError("checkpoint", checkpoint, f"holds {found or 'no SAM or SAM2'}, not {variant}", remedy)
     if family == "sam2":
-        check_version(state, sam2_version, str(checkpoint))
+        check_version(state, str(sam2_version), str(checkpoint))
 
 
 def check_settings(spec: DataSpec, description: Path) -> None:
@@ -127,8 +128,21 @@ def check_counts(counts: Mapping[str, int]) -> None:
 
 
 def check_path(key: str, value: str | None) -> None:
-    """Refuse a path that MONAI's configuration would have changed."""
+    """Refuse a path that MONAI's configuration, or its command line, would have changed."""
+    if value is not None and not isinstance(value, (str, Path)):
+        raise SamAdaptError(key, value, "was read as a number", f"put ./ before it: ./{value}")
     check_hash(key, value, "rename the folder so that it has no '#'")
+
+
+def check_folder(key: str, value: str) -> None:
+    """Refuse a folder that cannot be written to, or made; makes none."""
+    check_path(key, value)
+    there = next(path for path in (Path(value).absolute(), *Path(value).absolute().parents) if path.exists())
+    try:
+        with TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise SamAdaptError(key, value, f"cannot be written ({error.strerror})", "give another folder") from error
 
 
 def check_hash(key: str, value: str | None, remedy: str) -> None:

@@ -10,6 +10,7 @@ import ignite.distributed as idist
 from monai.engines.workflow import Workflow
 
 from monai_samadapt.engines.exhausted import exhausted, is_exhausted
+from monai_samadapt.engines.lock import give_back
 from monai_samadapt.errors import SamAdaptError, exits_in_one_line, find_error
 from monai_samadapt.processes import grouped
 
@@ -38,6 +39,8 @@ def execute(engine: Workflow) -> None:
             remedy = "read its message; resume True goes on after the last epoch saved"
             raise SamAdaptError("processes", idist.get_world_size(), problem, remedy) from error
         raise
+    finally:
+        give_back()
 
 
 def is_lost(error: BaseException) -> bool:

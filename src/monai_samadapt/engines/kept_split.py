@@ -15,6 +15,7 @@ from monai_samadapt.datasets.decathlon import load_json, section_items
 from monai_samadapt.engines.artefacts import ADAPTER, DESCRIPTION, MODEL
 from monai_samadapt.engines.checkpoint import CHECKPOINT
 from monai_samadapt.engines.checks import Items, check_path
+from monai_samadapt.engines.lock import take
 from monai_samadapt.errors import SamAdaptError, exits_in_one_line
 from monai_samadapt.labels import LabelSpec
 from monai_samadapt.processes import agreed
@@ -55,10 +56,12 @@ def save_split(
     """Write the split a run uses to ``datalist.json`` of its output folder, where it comes from ``dataset_dir``.
 
     A run that is resumed must still have the split it began with; see `check_kept`. One that is not leaves nothing of
-    an earlier run beside it; see `set_aside`. Where the data name their values, ``spec`` must not contradict them.
+    an earlier run beside it; see `set_aside`. No other training may be writing there. Where the data name their values,
+    ``spec`` must not contradict them.
     """
     if idist.get_rank() != 0:
         return
+    take(Path(output_dir))
     path = Path(output_dir) / KEPT
     resumed = resume and path.with_name(CHECKPOINT).is_file()
     if not resumed:

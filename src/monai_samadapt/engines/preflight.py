@@ -14,6 +14,7 @@ from monai_samadapt.engines.checks import (
     check_base,
     check_counts,
     check_device,
+    check_folder,
     check_hash,
     check_items,
     check_model_file,
@@ -91,7 +92,7 @@ def preflight_training(
     check_alone()
     check_ids(running_config())
     check_device(device)
-    check_path("output_dir", output_dir)
+    check_folder("output_dir", output_dir)
     if rank is not None:
         raise SamAdaptError("rank", rank, "S-SAM trains singular values, it has no rank", "leave rank null")
     find_amp_dtype(amp_dtype)
@@ -136,7 +137,7 @@ def preflight_inference(
     check_counts(counts)
     check_network(variant, spec.image_size, network)
     check_block(variant, adapt_from_block)
-    check_path("output_dir", output_dir)
+    check_folder("output_dir", output_dir)
     check_model_file(model_file)
     check_settings(spec, Path(model_file).parent / DESCRIPTION)
     check_prompts(inputs, network)

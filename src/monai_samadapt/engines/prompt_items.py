@@ -80,7 +80,7 @@ def check_prompts(items: Sequence[Mapping[str, Any]], network: str) -> None:
 def _read(path: str) -> dict[str, Any]:
     example = 'give {"images/a.png": {"Disc": {"points": [[30, 12]], "point_labels": [1]}}}'
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as error:
         problem = f"is no JSON at line {error.lineno}: {error.msg}"
         raise SamAdaptError("prompts_file", path, problem, "correct that line") from None

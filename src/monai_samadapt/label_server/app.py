@@ -50,7 +50,8 @@ class SamAdaptApp(MONAILabelApp):
         """A folder whose uploads are checked; what MONAI Label has for DICOMweb and others."""
         if self.studies.startswith(("http://", "https://")):
             return super().init_datastore()
-        extensions = [*settings.MONAI_LABEL_DATASTORE_FILE_EXT, "*.jpeg", "*.tiff", "*.mha"]
+        lower = [*settings.MONAI_LABEL_DATASTORE_FILE_EXT, "*.jpeg", "*.tiff", "*.mha"]
+        extensions = list(dict.fromkeys([*lower, *map(str.upper, lower)]))
         return CheckedDatastore(
             self.studies,
             extensions=extensions,

@@ -29,8 +29,7 @@ class CheckedDatastore(LocalDatastore):
         Raises:
             HTTPException: 422 with the cause, also for an id that is no plain name.
         """
-        if image_id and (image_id in (".", "..") or "/" in image_id or "\\" in image_id):
-            raise HTTPException(WRONG, f"image={image_id!r}: is no plain name; give one without folders")
+        _refuse_folders("image", image_id)
         _refuse_unreadable(lambda: reader_of(image_filename).image(image_filename))
         return str(super().add_image(image_id, image_filename, image_info))
 
@@ -38,8 +37,9 @@ class CheckedDatastore(LocalDatastore):
         """Store a label that can be read and lies on the grid of its image.
 
         Raises:
-            HTTPException: 404 for an unknown image, 422 with the cause.
+            HTTPException: 404 for an unknown image, 422 with the cause, also for a tag that is no plain name.
         """
+        _refuse_folders("tag", label_tag)
         check_images([image_id], self)
         uri = self.get_image_uri(image_id)
         _refuse_unreadable(lambda: _check_label(label_filename, uri))
@@ -59,6 +59,12 @@ def reader_of(path: str) -> SourceReader:
 def is_volume(path: str) -> bool:
     """Whether a file, by its suffix, or a folder holds a volume."""
     return path.lower().endswith(VOLUMES) or os.path.isdir(path)
+
+
+def _refuse_folders(key: str, name: str) -> None:
+    """A name becomes a part of a path, which must not lead elsewhere."""
+    if name and (name in (".", "..") or "/" in name or "\\" in name):
+        raise HTTPException(WRONG, f"{key}={name!r}: is no plain name; give one without folders")
 
 
 def _check_label(label: str, image: str) -> MetaTensor:

@@ -73,9 +73,13 @@ def check_bundle(bundle: Path) -> Path:
 
 
 def link_names(bundle: Path) -> tuple[str, ...]:
-    """The names of a bundle's models, without the words that MONAI Label would take for another kind."""
+    """The names of a bundle's models, without the words that MONAI Label would take for another kind.
+
+    It divides names at commas, and other signs than letters, digits, dots and dashes become ``_``.
+    """
     method = METHODS[read_description(bundle / "models")["method"]]
-    name = re.sub("__+", "_", KINDS.sub("", bundle.resolve().name.lower())).strip("_-. ") or method.method
+    plain = re.sub(r"[^\w.-]", "_", KINDS.sub("", bundle.resolve().name.lower()))
+    name = re.sub("__+", "_", plain).strip("_-.") or method.method
     return (name, f"{name}_{DEEPGROW}") if method.takes_prompts() else (name,)
 
 

@@ -99,6 +99,7 @@ class FullSam2(PromptedSam2):
     ) -> None:
         super().__init__(LabelSpec.parse(labels, overlapping), image_size)
         self.variant = variant
+        sam2_version = str(sam2_version)  # a command line gives a number
         self.settings = _settings(variant, image_size, labels, overlapping, seed) | {"sam2_version": sam2_version}
         self.adapters = Adapters(None, {})
         self.sam = build_sam2(variant, image_size, checkpoint, sam2_version, seed)

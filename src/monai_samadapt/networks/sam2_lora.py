@@ -64,6 +64,7 @@ class Sam2LoRA(PromptedSam2):
     ) -> None:
         super().__init__(LabelSpec.parse(labels, overlapping), image_size)
         self.variant = variant
+        sam2_version = str(sam2_version)  # a command line gives a number
         self.sam = build_sam2(variant, image_size, checkpoint, sam2_version, seed)
         self.adapt_from(adapt_from_block)
         of_encoder = encoder_targets(self.sam, encoder_layers, adapt_from_block)

@@ -23,14 +23,16 @@ from monai_samadapt.engines.artefacts import (
 )
 from monai_samadapt.engines.kept_split import KEPT, write_hashes
 from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.expressions import check_plain
 from monai_samadapt.packing.configs import check_ids, ids_of, packed_evaluation, packed_training, with_ids
 from monai_samadapt.packing.labels import painted_labels
 from monai_samadapt.packing.metadata import mean_dice, packed_metadata
 from monai_samadapt.packing.page import page
+from monai_samadapt.reports.cases import read_cases, write_cases
 from monai_samadapt.reports.jsonfile import write_json
 from monai_samadapt.transforms import DataSpec
 
-TABLES = ("summary.json", "cases.csv")
+SUMMARY, CASES = "summary.json", "cases.csv"
 REPORT = "report.html"
 TRAINING, INFERENCE, EVALUATION, METADATA = "train.json", "inference.json", "evaluate.json", "metadata.json"
 
@@ -42,15 +44,15 @@ def pack_run(
 
     The bundle has ``configs/{inference,train,evaluate,metadata}.json`` with the run's settings in them and the overlays
     for several GPUs, ``models/model.pt`` with its adapter files, the licence, a page and, where there is one, the
-    tables of the evaluation in ``docs/evaluation``. Its training starts from these weights and replaces them when it
-    ends.
+    tables of the evaluation in ``docs/evaluation``, in which cases are numbered. Its training starts from these weights
+    and replaces them when it ends.
 
     Args:
         run: folder with ``adapter.json`` and ``model.pt``, or with ``adapter.safetensors`` and its base at hand.
         source: the bundle folder of the run's method.
         target: folder to write, or a name that ends in ``.zip``; must not exist.
         ids: other values of training settings, as ``max_epochs``.
-        with_report: also take ``report.html``, which shows pictures of the cases.
+        with_report: also take ``report.html``, which shows pictures of the cases, and their names in the tables.
 
     Returns:
         The settings of the data.
@@ -68,7 +70,7 @@ def pack_run(
     with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
         folder = Path(temporary) / "content" / target.stem
         spec = _write(folder, run, source, description, ids or {})
-        _evaluation(folder / "docs" / "evaluation", run / "evaluation", (*TABLES, REPORT) if with_report else TABLES)
+        _evaluation(folder / "docs" / "evaluation", run / "evaluation", with_report)
         if target.suffix == ".zip":
             folder = Path(shutil.make_archive(f"{temporary}/packed", "zip", folder.parent))
         os.replace(folder, target)
@@ -106,10 +108,12 @@ def pack_base(source: Path, overlays: Sequence[str], target: Path, ids: Mapping[
 
 def _write(folder: Path, run: Path, source: Path, description: dict[str, Any], ids: Mapping[str, Any]) -> DataSpec:
     training, inference = _read(source, TRAINING), _read(source, INFERENCE)
-    settings = {**ids, **ids_of(training, description)}
+    decided = ids_of(training, description)
+    check_plain(DESCRIPTION, decided, run)
+    settings = {**ids, **decided}
     settings["labels"] = painted_labels(settings["labels"], settings["overlapping"])
     spec = DataSpec.from_dict({**description["preprocessing"], "labels": settings["labels"]})
-    scores = run / "evaluation" / TABLES[0]
+    scores = run / "evaluation" / SUMMARY
     summary = json.loads(scores.read_text()) if scores.is_file() else {}
     configs = folder / "configs"
     write_json(packed_training(with_ids(training, settings)), configs / TRAINING)
@@ -130,7 +134,8 @@ def _models(folder: Path, run: Path, description: dict[str, Any], labels: Any) -
         shutil.copy(run / MODEL, folder)
     else:
         write_model(folder, network_from_adapter(run))
-    shutil.copy(run / ADAPTER, folder)
+    if (run / ADAPTER).is_file():
+        shutil.copy(run / ADAPTER, folder)
     write_hashes(run / KEPT, folder)
     own = {**description, "network": {**description["network"], "labels": labels}}
     own["preprocessing"] = {**description["preprocessing"], "labels": labels}
@@ -146,11 +151,19 @@ def _documents(folder: Path, source: Path, text: str) -> None:
     shutil.copy(source / "docs" / "data_license.txt", docs)
 
 
-def _evaluation(folder: Path, report: Path, names: Sequence[str]) -> None:
-    for name in names:
-        if (report / name).is_file():
-            folder.mkdir(exist_ok=True)
-            shutil.copy(report / name, folder)
+def _evaluation(folder: Path, report: Path, with_report: bool) -> None:
+    """Copy the tables, and the report when asked; without it nothing names a case, as names may be patients'."""
+    if not (report / SUMMARY).is_file():
+        return
+    folder.mkdir()
+    shutil.copy(report / SUMMARY, folder)
+    if with_report:
+        shutil.copy(report / REPORT, folder)
+    if (report / CASES).is_file():
+        rows = read_cases(report / CASES)
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(row["case"] for row in rows), 1)}
+        unnamed = [{**row, "case": numbers[row["case"]], "file": ""} for row in rows]
+        write_cases(rows if with_report else unnamed, folder / CASES)
 
 
 def _read(source: Path, name: str) -> dict[str, Any]:

@@ -48,9 +48,8 @@ def figure_cell(figure: Mapping[str, Any], digits: int) -> Cell:
 
 
 def _rows(summary: Mapping[str, Any], figures: Sequence[tuple[str, str, int]], counts: bool) -> tuple[Any, Any]:
-    named = {**summary["labels"], "mean": summary["overall"]}
     lines = []
-    for name, part in named.items():
+    for name, part in (*summary["labels"].items(), ("mean", summary["overall"])):
         cells = [figure_cell(part["metrics"][key], digits) for _, key, digits in figures]
         lines.append([name, *cells, *(_counts(part["states"]) if counts else [])])
     return lines[:-1], lines[-1]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import ignite.distributed as idist
 from ignite.engine import Engine, Events
 
+from monai_samadapt.prompts import MODES
 from monai_samadapt.tracking.config import config_text
 from monai_samadapt.tracking.location import OFF, find_uri
 from monai_samadapt.tracking.log import RunLog
+from monai_samadapt.transforms.prompts import FILE_MODE
 
 
 class MLflowEvaluation:
@@ -80,12 +82,19 @@ def summary_metrics(summary: Mapping[str, Any], section: str) -> dict[str, float
     for part in (summary, *summary.get("other_prompts", [])):
         prompts = part["prompts"].split(" ")[0]
         start = section if prompts == "none" else f"{section}/{prompts}"
-        groups = {start: part["overall"]} | {f"{start}/{_level(name)}": own for name, own in part["labels"].items()}
+        levels = zip(_levels(part["labels"]), part["labels"].values(), strict=True)
+        groups = {start: part["overall"]} | {f"{start}/{level}": own for level, own in levels}
         for prefix, group in groups.items():
             found |= {f"{prefix}/{name}": figure["mean"] for name, figure in group["metrics"].items()}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _level(label: str) -> str:
-    """A label's name as one level of a metric's name."""
-    return re.sub(r"[^\w\-. ]", "_", label)
+def _levels(labels: Iterable[str]) -> list[str]:
+    """Each label's name as one level of a metric's name, which no other and no source of prompts has."""
+    levels: list[str] = []
+    for label in labels:
+        level = re.sub(r"[^\w\-. ]", "_", label)
+        while level in (*levels, *MODES, FILE_MODE):
+            level += "_"
+        levels.append(level)
+    return levels

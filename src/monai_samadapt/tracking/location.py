@@ -29,7 +29,10 @@ def find_uri(tracking_uri: str | None, output_dir: str | os.PathLike[str], go_on
     if tracking_uri:
         return tracking_uri
     recorded = read_record(output_dir).get("tracking_uri") if go_on else None
-    return recorded or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(output_dir)
+    usual = os.environ.get("MLFLOW_TRACKING_URI")
+    if usual and recorded == without_password(usual):  # the record has no user and password
+        return usual
+    return recorded or usual or default_uri(output_dir)
 
 
 def default_uri(output_dir: str | os.PathLike[str]) -> str:

@@ -106,7 +106,7 @@ def load_json(path: Path, key: str | None = None) -> Any:
         SamAdaptError: when it is unreadable or lacks the entry.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
         return content if key is None else content[key]
     except (OSError, ValueError, KeyError, TypeError) as error:
         problem = f"is no readable JSON ({type(error).__name__}: {error})"

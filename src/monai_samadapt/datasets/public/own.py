@@ -102,7 +102,12 @@ class Own:
         if self.subject is None:
             return key
         path = image.relative_to(source).as_posix()
-        match = re.search(self.subject, path)
+        try:
+            match = re.search(self.subject, path)
+        except re.error as error:
+            raise SamAdaptError(
+                "subject", self.subject, f"is no pattern ({error})", r"give e.g. 'patient(\d+)'"
+            ) from error
         if match is None or not match.groups():
             problem = f"has no group in {path}"
             raise SamAdaptError("subject", self.subject, problem, r"give e.g. 'patient(\d+)'")

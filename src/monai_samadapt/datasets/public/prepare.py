@@ -66,7 +66,7 @@ def prepare(entry: PublicSet, source: Path, output: Path, seed: int = 0) -> Prep
     labels = {name: value if isinstance(value, int) else list(value) for name, value in found.labels.items()}
     split = Split(items["training"], items["validation"], items["test"], labels, found.root)
     check_subjects(split)
-    datalist = write_split(split, output / DATALIST)
+    datalist = write_split(split, output / DATALIST, keep_root=True)
     settings = _settings(entry, found, datalist)
     with atomic_path(output / SETTINGS) as temporary:
         temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
