@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,15 @@ import pytest
 from monai_samadapt.datasets import load_datalist, read_split
 from monai_samadapt.engines import evaluation_items, save_split
 from monai_samadapt.engines.kept_split import write_hashes
+from monai_samadapt.engines.lock import give_back
 from monai_samadapt.errors import OneLineExit, SamAdaptError
 from monai_samadapt.transforms import DataSpec
+
+
+@pytest.fixture(autouse=True)
+def _no_training_goes_on() -> Iterator[None]:
+    yield
+    give_back()
 
 
 @pytest.fixture
@@ -136,6 +143,7 @@ def test_a_run_that_begins_anew_sets_the_earlier_one_aside(data: Path, run: Path
         (run / name).write_text(name)
     before = (run / "datalist.json").read_bytes()
     save_split(str(data), None, str(run), 1)
+    give_back()
     assert sorted(path.name for path in run.iterdir()) == ["datalist.json", "own.txt", "previous"]
     assert (run / "previous" / "datalist.json").read_bytes() == before
     assert sorted(path.name for path in (run / "previous").iterdir()) == [

@@ -17,7 +17,7 @@ from monai_samadapt.errors import OneLineExit
         ({"batch_size": 4}, "batch_size", "the run to resume has 2 steps an epoch"),
         ({"seed": 1}, "seed", "the run to resume has 0"),
         ({"labels": {"Liver": 1, "Others": [2, 3, 4]}}, "labels", "the run to resume has"),
-        ({"labels": ["Spleen", "Liver", "Kidneys", "Lesion"]}, "labels", "the run to resume has"),
+        ({"labels": {"Spleen": 2, "Liver": 1, "Kidneys": 3, "Lesion": 4}}, "labels", "the run to resume has"),
         ({"window": [-200, 300]}, "window", "the run to resume has"),
         ({"learning_rate": 1e-5}, "learning_rate", "the run to resume has 0."),
         ({"max_epochs": 2}, "max_epochs", "the run to resume has finished epoch 3"),

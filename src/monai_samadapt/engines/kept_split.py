@@ -61,20 +61,19 @@ def save_split(
     """
     if idist.get_rank() != 0:
         return
-    take(Path(output_dir))
     path = Path(output_dir) / KEPT
     resumed = resume and path.with_name(CHECKPOINT).is_file()
-    if not resumed:
-        set_aside(path.parent)
-    if not Path(dataset_dir).exists():
-        return
-    split = read_split(dataset_dir, datalist, seed)
-    if spec is not None:
+    split = read_split(dataset_dir, datalist, seed) if Path(dataset_dir).exists() else None
+    if split is not None and spec is not None:
         check_values(split.labels, spec.label_spec)
-    if resumed:
+    if split is not None and resumed:
         for section in SECTIONS:
             check_kept(split.section(section), section, path, datalist, seed)
-    write_split(split, path, keep_root=True)
+    take(path.parent)
+    if not resumed:
+        set_aside(path.parent)
+    if split is not None:
+        write_split(split, path, keep_root=True)
 
 
 def set_aside(folder: Path) -> None:

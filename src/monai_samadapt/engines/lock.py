@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -28,6 +29,8 @@ def take(output_dir: Path) -> None:
     except Timeout as error:
         remedy = "wait for it, or give another output_dir"
         raise SamAdaptError("output_dir", str(output_dir), "another training is writing there", remedy) from error
+    if not _HELD:
+        atexit.register(give_back)
     _HELD[folder] = lock
 
 
