@@ -22,13 +22,13 @@ BASES = {
     "sam_vit_nano": ("vit_nano", 3_581_024, 8_000_000),
     "sam2.1_hiera_nano": ("hiera_nano", 5_951_554, 12_000_000),
 }
-SEEDS = {"sam_vit_nano": [61], "sam2.1_hiera_nano": [42, 52, 62]}  # of the runs they are, or are the mean of
+SEEDS = {"sam_vit_nano": [71], "sam2.1_hiera_nano": [72]}  # of the runs they are, or are the mean of
 # mean IoU by box: 94, 94 and 124 objects withheld from training; then real objects, never trained on
 HELD_OUT = {
-    "sam_vit_nano": {"star": 0.751, "crescent": 0.724, "gland_ring": 0.835},
-    "sam2.1_hiera_nano": {"star": 0.779, "crescent": 0.703, "gland_ring": 0.834},
+    "sam_vit_nano": {"star": 0.760, "crescent": 0.736, "gland_ring": 0.844},
+    "sam2.1_hiera_nano": {"star": 0.791, "crescent": 0.720, "gland_ring": 0.842},
 }
-REAL = {"sam_vit_nano": (0.812, 0.828, 0.716, 0.870), "sam2.1_hiera_nano": (0.824, 0.848, 0.641, 0.857)}
+REAL = {"sam_vit_nano": (0.813, 0.845, 0.734, 0.863), "sam2.1_hiera_nano": (0.818, 0.839, 0.654, 0.843)}
 
 
 @pytest.mark.parametrize("name", BASES)

@@ -17,8 +17,8 @@ SAM21_URL = "https://dl.fbaipublicfiles.com/segment_anything_2/092824/"
 LICENCE = "Apache-2.0"
 WEIGHTS_FOLDER = Path(str(resources.files("monai_samadapt"))) / "weights"
 NANO_SHA256: dict[str, str | None] = {
-    "sam_vit_nano": "ce846a31dfc95936c9db434ef8e3c8449e79e5f5ba188bb5f132508996e7537b",
-    "sam2.1_hiera_nano": "d39e08414fcd84bb797b0036ab6175e560f27f6c19dc05677c989c8f51c81cd7",
+    "sam_vit_nano": "ecba61bf64fa430e5609f7271eecf78045e4e28a943d93d0505a3a2b1ae62b2d",
+    "sam2.1_hiera_nano": "5c63d8fe95ff381d39a72cea34717246e5d11baeeef2daf1e5de446c5b543f3d",
 }
 
 
