@@ -212,6 +212,15 @@ def _beside(voxel: list[int], axis: int, truth: np.ndarray) -> list[int]:
     return [index if number == axis else truth.shape[number] - 1 for number, index in enumerate(voxel)]
 
 
+def test_pages_of_other_sites_may_not_talk_to_the_server(server: Server) -> None:
+    answers = {}
+    for origin in ("https://elsewhere.example", server.url):
+        asked = {"Origin": origin, "Access-Control-Request-Method": "DELETE"}
+        answers[origin] = requests.options(f"{server.url}/datastore/label", headers=asked, timeout=60)
+    assert [answer.status_code for answer in answers.values()] == [400, 200]
+    assert [answer.headers.get("access-control-allow-origin") for answer in answers.values()] == [None, server.url]
+
+
 def test_misuse_is_answered_with_its_cause_and_changes_nothing(server: Server, tmp_path: Path) -> None:
     before = datastore(server)
     bad = tmp_path / "bad.nii.gz"

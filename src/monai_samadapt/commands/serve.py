@@ -57,15 +57,22 @@ def run(options: argparse.Namespace) -> None:
             "whoever reaches it can read and change the studies",
             file=sys.stderr,
         )
-    start(command(options, served), environment(options))
+    start(command(options, served), environment(options), f"http://{options.host}:{options.port}")
 
 
-def start(arguments: list[str], environment: dict[str, str]) -> None:
-    """Run MONAI Label's server in this process, which has loaded most of it already; it reads both on being loaded."""
+def start(arguments: list[str], environment: dict[str, str], address: str) -> None:
+    """Run MONAI Label's server in this process, which has loaded most of it already; it reads both on being loaded.
+
+    Where ``MONAI_LABEL_CORS_ORIGINS`` names no others, only pages of ``address`` may talk to it; MONAI Label lets every
+    page that the user's browser shows.
+    """
     os.environ.update(environment)
     sys.argv = ["monailabel", *arguments]
+    from monailabel.config import settings
     from monailabel.main import Main
 
+    origins = [str(origin).rstrip("/") for origin in settings.MONAI_LABEL_CORS_ORIGINS] or [address]
+    settings.MONAI_LABEL_CORS_ORIGINS = origins  # as texts, since MONAI Label fails to print URLs
     Main().run()
 
 
@@ -108,6 +115,4 @@ def environment(options: argparse.Namespace) -> dict[str, str]:
     """What the server and its trainings read from the environment."""
     uri = options.tracking_uri or f"sqlite:///{options.app.resolve() / 'mlflow.db'}"
     found = {"MONAI_LABEL_TRACKING_URI": uri, "MLFLOW_TRACKING_URI": uri, "MONAI_LABEL_AUTO_UPDATE_SCORING": "false"}
-    own = json.dumps([f"http://{options.host}:{options.port}"])  # MONAI Label lets every page of a browser in
-    usual = {"OMP_WAIT_POLICY": "PASSIVE", "MONAI_LABEL_CORS_ORIGINS": own, "PYTHONPATH": ""}
-    return usual | dict(os.environ) | found
+    return {"OMP_WAIT_POLICY": "PASSIVE"} | {"PYTHONPATH": "", **os.environ} | found

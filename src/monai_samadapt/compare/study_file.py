@@ -34,6 +34,8 @@ def read_study(path: Path) -> Study:
         if "dataset_dir" not in data:
             raise SamAdaptError("study", str(path), f"the set {name} has no dataset_dir", "give its folder")
         for key, value in data.items():
+            if (key, value) == ("datalist", None):
+                continue
             _check_type(key, value, dict if key == "ids" else str, f"a {'mapping' if key == 'ids' else 'text'}", path)
         sets[name] = _placed(DataSet(**data), path.resolve().parent)
     for key, kind, example in (("folds", int, 3), ("seed", int, 0), ("ids", dict, '{"max_epochs": 50}')):
