@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from subprocess import CalledProcessError
@@ -136,3 +137,16 @@ def test_the_base_of_a_bundle_is_packed_once(
     assert main(["serve", "--bundle", "none", "--studies", str(tmp_path)]) == 1
     assert main(["serve", "--bundle", str(tmp_path), "--studies", str(tmp_path / "none")]) == 1
     assert len(started) == 3
+
+
+def test_a_viewer_elsewhere_is_let_in_when_named(tmp_path: Path) -> None:
+    """And the trainings of the server, which fail to print URLs, do not see its name."""
+    code = (
+        "import os; from monai_samadapt.commands.serve import admit; admit('http://127.0.0.1:8000')\n"
+        "from monailabel.app import origins\n"
+        "print(origins, 'MONAI_LABEL_CORS_ORIGINS' in os.environ)"
+    )
+    for given, allowed in (({}, "http://127.0.0.1:8000"), (["https://viewer.example"], "https://viewer.example")):
+        own = {"MONAI_LABEL_CORS_ORIGINS": json.dumps(given)} if given else {}
+        done = subprocess.run([sys.executable, "-c", code], env=os.environ | own, capture_output=True, text=True)
+        assert done.stdout.splitlines()[-1] == f"['{allowed}'] False", done.stderr

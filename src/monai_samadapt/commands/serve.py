@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import sys
@@ -68,12 +69,21 @@ def start(arguments: list[str], environment: dict[str, str], address: str) -> No
     """
     os.environ.update(environment)
     sys.argv = ["monailabel", *arguments]
-    from monailabel.config import settings
     from monailabel.main import Main
 
-    origins = [str(origin).rstrip("/") for origin in settings.MONAI_LABEL_CORS_ORIGINS] or [address]
-    settings.MONAI_LABEL_CORS_ORIGINS = origins  # as texts, since MONAI Label fails to print URLs
+    admit(address)
     Main().run()
+
+
+def admit(address: str) -> None:
+    """Make MONAI Label's app with the origins it answers, then forget them: it and its trainings fail to print URLs."""
+    from monailabel.config import settings
+
+    origins = [str(origin).rstrip("/") for origin in settings.MONAI_LABEL_CORS_ORIGINS] or [address]
+    settings.MONAI_LABEL_CORS_ORIGINS = origins
+    importlib.import_module("monailabel.app")
+    settings.MONAI_LABEL_CORS_ORIGINS = []
+    os.environ.pop("MONAI_LABEL_CORS_ORIGINS", None)
 
 
 def find(name: str, options: argparse.Namespace) -> Path:
