@@ -111,6 +111,8 @@ class LabelSpec:
         if not self.exclusive:
             return plain
         values = [0, *(group[0] for group in self.values)]
+        if values == [*range(len(values))]:
+            return plain
         dtype = torch.uint8 if max(values) < 256 else torch.int32
         return torch.tensor(values, dtype=dtype, device=plain.device)[plain.long()]
 

@@ -39,10 +39,8 @@ def torch_pair() -> Found:
 
         torchvision.ops.nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([1.0]), 0.5)
     except (ImportError, RuntimeError) as error:
-        return (
-            False,
-            f"torch {torch.__version__} does not fit torchvision ({first_line(error)}): install both from one index",
-        )
+        problem = f"does not fit torchvision ({first_line(error)}): install both from one index"
+        return False, f"torch {torch.__version__} {problem}"
     return True, f"torch {torch.__version__}, torchvision {torchvision.__version__}"
 
 

@@ -11,7 +11,8 @@ from monai_samadapt.compare.study import DataSet, Study
 from monai_samadapt.errors import SamAdaptError
 
 KEYS = ("sets", "methods", "mode", "folds", "seed", "ids")
-SET_KEYS = ("dataset_dir", "datalist", "overlay", "ids")
+TEXT = (str, "a text")
+SET_TYPES = {"dataset_dir": TEXT, "datalist": TEXT, "overlay": TEXT, "ids": (dict, "a mapping")}
 
 
 def read_study(path: Path) -> Study:
@@ -30,13 +31,12 @@ def read_study(path: Path) -> Study:
         raise SamAdaptError("study", str(path), "has no sets", 'give "sets": {NAME: {"dataset_dir": …}}')
     sets = {}
     for name, data in content.pop("sets").items():
-        _check_keys(data, SET_KEYS, path)
+        _check_keys(data, tuple(SET_TYPES), path)
         if "dataset_dir" not in data:
             raise SamAdaptError("study", str(path), f"the set {name} has no dataset_dir", "give its folder")
         for key, value in data.items():
-            if (key, value) == ("datalist", None):
-                continue
-            _check_type(key, value, dict if key == "ids" else str, f"a {'mapping' if key == 'ids' else 'text'}", path)
+            if (key, value) != ("datalist", None):
+                _check_type(key, value, *SET_TYPES[key], path)
         sets[name] = _placed(DataSet(**data), path.resolve().parent)
     for key, kind, example in (("folds", int, 3), ("seed", int, 0), ("ids", dict, '{"max_epochs": 50}')):
         _check_type(key, content.get(key, kind()), kind, f"e.g. {example}", path)

@@ -65,9 +65,9 @@ class Checkpoint:
         state = read_checkpoint(path)
         length, last = engine.state.epoch_length, engine.state.max_epochs
         assert length is not None and last is not None
-        settings = run_settings(self.network, self.data_spec)
+        settings = run_settings(self.network, self.data_spec) | {"learning_rate": self.scheduler.base_lrs[0]}
+        state["settings"]["learning_rate"] = state["scheduler"]["base_lrs"][0]  # which the schedule goes on with
         check_checkpoint(state, settings, self.network.base_sha256, length, last)
-        self._check_rate(state["scheduler"]["base_lrs"][0])
         self.network.load_adapter_state(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         if length == state["epoch_length"]:
@@ -81,13 +81,6 @@ class Checkpoint:
         engine.state.iteration = state["epoch"] * length
         value, epoch = state["best"]
         return (value, epoch), state["history"]
-
-    def _check_rate(self, was: float) -> None:
-        """Refuse another learning rate: the schedule that is restored goes on with the one it began with."""
-        rate = self.scheduler.base_lrs[0]
-        if rate != was:
-            problem = f"the run to resume has {was}"
-            raise SamAdaptError("learning_rate", rate, problem, "keep it, or set resume False")
 
 
 def run_settings(network: SegmentationNetwork, data_spec: DataSpec) -> dict[str, Any]:

@@ -137,7 +137,8 @@ def check_path(key: str, value: str | None) -> None:
 def check_folder(key: str, value: str) -> None:
     """Refuse a folder that cannot be written to, or made; makes none."""
     check_path(key, value)
-    there = next(path for path in (Path(value).absolute(), *Path(value).absolute().parents) if path.exists())
+    folder = Path(value).absolute()
+    there = next(path for path in (folder, *folder.parents) if path.exists())
     try:
         with TemporaryFile(dir=there):
             pass

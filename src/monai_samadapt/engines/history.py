@@ -19,8 +19,7 @@ def step_losses(engine: Engine) -> dict[str, Tensor]:
 
 
 class History:
-    """The rows of ``history.csv``: mean losses, learning rate, seconds, the network's
-    figures and, where it was validated, the metric.
+    """The rows of ``history.csv``: mean losses, learning rate, seconds, figures of the network and of a validation.
 
     Losses are added up on the device: no step waits for it. They are means over all processes.
 

@@ -29,11 +29,10 @@ def take(output_dir: Path) -> None:
     except Timeout as error:
         remedy = "wait for it, or give another output_dir"
         raise SamAdaptError("output_dir", str(output_dir), "another training is writing there", remedy) from error
-    if not _HELD:
-        atexit.register(give_back)
     _HELD[folder] = lock
 
 
+@atexit.register
 def give_back() -> None:
     """Let others train in the folders that this process has taken."""
     while _HELD:

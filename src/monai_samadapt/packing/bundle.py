@@ -161,9 +161,12 @@ def _evaluation(folder: Path, report: Path, with_report: bool) -> None:
         shutil.copy(report / REPORT, folder)
     if (report / CASES).is_file():
         rows = read_cases(report / CASES)
-        numbers = {name: number for number, name in enumerate(dict.fromkeys(row["case"] for row in rows), 1)}
-        unnamed = [{**row, "case": numbers[row["case"]], "file": ""} for row in rows]
-        write_cases(rows if with_report else unnamed, folder / CASES)
+        write_cases(rows if with_report else _unnamed(rows), folder / CASES)
+
+
+def _unnamed(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(row["case"] for row in rows), 1)}
+    return [{**row, "case": numbers[row["case"]], "file": ""} for row in rows]
 
 
 def _read(source: Path, name: str) -> dict[str, Any]:
