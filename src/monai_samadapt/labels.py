@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -68,6 +69,24 @@ class LabelSpec:
     def num_channels(self) -> int:
         """C, the number of channels of the network's output: K + 1 for exclusive labels, else K."""
         return self.num_labels + int(self.exclusive)
+
+    def check_values(self, given: Mapping[str, int | list[int]]) -> None:
+        """Refuse a label whose values are not those that the data give the same name.
+
+        Args:
+            given: value or values by name, in the data's own list; may be empty.
+
+        Raises:
+            SamAdaptError: naming the first one.
+        """
+        if self.by_name and self.num_labels == 1:  # any one value will do
+            return
+        for name, values in zip(self.names, self.values, strict=False):
+            own = given.get(name, list(values))
+            own = own if isinstance(own, list) else [own]
+            if not set(own) & set(values):
+                problem = f"{name!r} would be {list(values)}, in the datalist it is {own}"
+                raise SamAdaptError("labels", list(self.names), problem, f"give {json.dumps(dict(given))}")
 
     def encode(self, raw: Any, file: object = "label") -> torch.Tensor:
         """Turn a label file's array into the training target.

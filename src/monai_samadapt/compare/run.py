@@ -6,8 +6,6 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from monai_samadapt.compare.cell import LOG, Cell, make_cells
 from monai_samadapt.compare.process import run_apart
 from monai_samadapt.compare.report import STUDY, ComparisonReport, make_report, write_report
@@ -16,6 +14,7 @@ from monai_samadapt.compare.tracking import CompareLog
 from monai_samadapt.datasets import SECTIONS, write_split
 from monai_samadapt.datasets.decathlon import load_json
 from monai_samadapt.datasets.folds import Fold
+from monai_samadapt.engines.lock import locked
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.reports.jsonfile import json_value, write_json
 
@@ -37,17 +36,13 @@ def compare(
         SamAdaptError: when the folder is in use or holds another comparison.
     """
     output = output.resolve()
-    output.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(output / ".lock", timeout=0):
-            log = CompareLog(tracking_uri, experiment, output)
-            try:
-                return _compare(study, output, log)
-            except BaseException:
-                log.stop()
-                raise
-    except Timeout as error:
-        raise SamAdaptError("output", str(output), "another comparison is writing there", "wait for it") from error
+    with locked(output, "output", "comparison"):
+        log = CompareLog(tracking_uri, experiment, output)
+        try:
+            return _compare(study, output, log)
+        except BaseException as error:
+            log.stop(error)
+            raise
 
 
 def _compare(study: Study, output: Path, log: CompareLog) -> ComparisonReport:

@@ -11,7 +11,7 @@ from monai_samadapt.compare.study import Study
 from monai_samadapt.reports.jsonfile import json_value
 from monai_samadapt.tracking.evaluation import summary_metrics
 from monai_samadapt.tracking.location import OFF, find_uri
-from monai_samadapt.tracking.log import RunLog
+from monai_samadapt.tracking.log import RunLog, status_of
 from monai_samadapt.tracking.parameters import parameter_text
 from monai_samadapt.tracking.preflight import preflight_tracking
 
@@ -58,10 +58,10 @@ class CompareLog:
         tags = {} if self.log.run is None else {PARENT: self.log.run_id}
         return RunLog(str(self.uri), self.experiment, cell.folder, cell.title, go_on=True, tags=tags)
 
-    def stop(self) -> None:
-        """End the parent of a comparison that was interrupted; one that goes on opens it again."""
+    def stop(self, error: BaseException) -> None:
+        """End the parent of a comparison that was interrupted or failed; one that goes on opens it again."""
         if self.log is not None:
-            self.log.status("KILLED")
+            self.log.status(status_of(error))
 
     def finish(self, report: ComparisonReport, paths: list[Path], complete: bool) -> None:
         """Log the figures and files, and end the parent."""

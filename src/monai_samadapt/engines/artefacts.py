@@ -19,6 +19,7 @@ from monai_samadapt.transforms import DataSpec
 ADAPTER = "adapter.safetensors"
 DESCRIPTION = "adapter.json"
 MODEL = "model.pt"
+KEPT = "datalist.json"  # the split of the run
 
 
 def write_adapter(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,18 @@ import ignite.distributed as idist
 
 from monai_samadapt.datasets import SECTIONS, load_datalist, read_split, write_split
 from monai_samadapt.datasets.decathlon import load_json, section_items
-from monai_samadapt.engines.artefacts import ADAPTER, DESCRIPTION, MODEL
+from monai_samadapt.engines.artefacts import KEPT
 from monai_samadapt.engines.checkpoint import CHECKPOINT
 from monai_samadapt.engines.checks import Items, check_path
 from monai_samadapt.engines.lock import take
+from monai_samadapt.engines.previous import set_aside
 from monai_samadapt.errors import SamAdaptError, exits_in_one_line
-from monai_samadapt.labels import LabelSpec
 from monai_samadapt.processes import agreed
 from monai_samadapt.reports.jsonfile import write_json
 from monai_samadapt.transforms import DataSpec
 
-KEPT, HASHES = "datalist.json", "seen.json"
+HASHES = "seen.json"
 SEEN = ("training", "validation")
-PREVIOUS = "previous"
-RUN_FILES = (KEPT, MODEL, ADAPTER, DESCRIPTION, CHECKPOINT, "history.csv", "manifest.json")
 
 
 @exits_in_one_line
@@ -65,7 +62,7 @@ def save_split(
     resumed = resume and path.with_name(CHECKPOINT).is_file()
     split = read_split(dataset_dir, datalist, seed) if Path(dataset_dir).exists() else None
     if split is not None and spec is not None:
-        check_values(split.labels, spec.label_spec)
+        spec.label_spec.check_values(split.labels)
     if split is not None and resumed:
         for section in SECTIONS:
             check_kept(split.section(section), section, path, datalist, seed)
@@ -74,39 +71,6 @@ def save_split(
         set_aside(path.parent)
     if split is not None:
         write_split(split, path, keep_root=True)
-
-
-def set_aside(folder: Path) -> None:
-    """Move what an earlier run left in a folder to ``previous`` in it, in the place of what is there.
-
-    Else a run that ends before its first validation would leave the weights of one run beside the split of another.
-    """
-    kept = [folder / name for name in RUN_FILES if (folder / name).is_file()]
-    for path in kept:
-        (folder / PREVIOUS).mkdir(exist_ok=True)
-        path.replace(folder / PREVIOUS / path.name)
-    if kept:
-        print(f"moved the files of an earlier run to {folder / PREVIOUS}", flush=True)
-
-
-def check_values(given: Mapping[str, int | list[int]], labels: LabelSpec) -> None:
-    """Refuse a label whose values are not those that the data give the same name.
-
-    Args:
-        given: value or values by name, in the data's own list; may be empty.
-        labels: those of the run.
-
-    Raises:
-        SamAdaptError: naming the first one.
-    """
-    if labels.by_name and labels.num_labels == 1:  # any one value will do
-        return
-    for name, values in zip(labels.names, labels.values, strict=False):
-        own = given.get(name, list(values))
-        own = own if isinstance(own, list) else [own]
-        if not set(own) & set(values):
-            problem = f"{name!r} would be {list(values)}, in the datalist it is {own}"
-            raise SamAdaptError("labels", list(labels.names), problem, f"give {json.dumps(dict(given))}")
 
 
 def check_kept(items: Items, section: str, kept: Path, datalist: str | None, seed: int) -> None:

@@ -5,12 +5,31 @@ from __future__ import annotations
 import atexit
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from monai_samadapt.errors import SamAdaptError
 
 LOCK = ".lock"
-_HELD: dict[Path, FileLock] = {}
+_HELD: dict[Path, AcquireReturnProxy] = {}
+
+
+def locked(folder: Path, key: str, what: str) -> AcquireReturnProxy:
+    """Make a folder and lock it, until what is returned is left as a context or its ``lock`` is released.
+
+    Args:
+        folder: to be written in.
+        key: the setting that names it, for the error.
+        what: writes there, e.g. ``training``.
+
+    Raises:
+        SamAdaptError: when another process has locked it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return FileLock(folder / LOCK).acquire(timeout=0)
+    except Timeout as error:
+        remedy = f"wait for it, or give another {key}"
+        raise SamAdaptError(key, str(folder), f"another {what} is writing there", remedy) from error
 
 
 def take(output_dir: Path) -> None:
@@ -20,22 +39,14 @@ def take(output_dir: Path) -> None:
         SamAdaptError: when another one is training there.
     """
     folder = output_dir.resolve()
-    if folder in _HELD:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        remedy = "wait for it, or give another output_dir"
-        raise SamAdaptError("output_dir", str(output_dir), "another training is writing there", remedy) from error
-    _HELD[folder] = lock
+    if folder not in _HELD:
+        _HELD[folder] = locked(folder, "output_dir", "training")
 
 
 @atexit.register
 def give_back() -> None:
     """Let others train in the folders that this process has taken."""
     while _HELD:
-        folder, lock = _HELD.popitem()
+        folder, held = _HELD.popitem()
         (folder / LOCK).unlink(missing_ok=True)
-        lock.release()
+        held.lock.release()

@@ -15,13 +15,14 @@ from monai.bundle import ConfigParser
 from monai_samadapt.engines.artefacts import (
     ADAPTER,
     DESCRIPTION,
+    KEPT,
     MODEL,
     network_from_adapter,
     read_description,
     write_adapter,
     write_model,
 )
-from monai_samadapt.engines.kept_split import KEPT, write_hashes
+from monai_samadapt.engines.kept_split import write_hashes
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.expressions import check_plain
 from monai_samadapt.packing.configs import check_ids, ids_of, packed_evaluation, packed_training, with_ids

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -14,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.pretrain.config import PretrainConfig
@@ -58,7 +60,7 @@ def train(config: PretrainConfig, runtime: Runtime, source: Source) -> RunState:
         state.restore(checkpoint)
     start, saved = time.monotonic() - state.elapsed, time.monotonic()
     lines: list[dict[str, float]] = []
-    with ThreadPoolExecutor(runtime.threads) as pool:
+    with ThreadPoolExecutor(runtime.threads) as pool, _attention(runtime.device):
         while (progress := config.progress(state.step, state.elapsed)) < 1 and not runtime.stop.is_set():
             state.enter(config.phase(progress))
             lines.append(_step(state, progress, runtime.threads, pool, source))
@@ -71,6 +73,11 @@ def train(config: PretrainConfig, runtime: Runtime, source: Source) -> RunState:
                 saved = time.monotonic()
     state.save(checkpoint)
     return state
+
+
+def _attention(device: torch.device) -> AbstractContextManager[None]:
+    """On a CPU, plain attention: the fused kernel's backward pass in bfloat16 takes several times as long there."""
+    return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
 
 
 def _step(state: RunState, progress: float, threads: int, pool: ThreadPoolExecutor, source: Source) -> dict[str, float]:

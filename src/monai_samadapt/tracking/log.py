@@ -182,6 +182,11 @@ class RunLog:
                 self.client.log_artifact(self.run_id, str(path), folder)
 
 
+def status_of(error: BaseException) -> str:
+    """``KILLED`` for a run that its user interrupted, ``FAILED`` for one that an error ended."""
+    return "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+
+
 def metric_name(name: str) -> str:
     """The name with what MLflow does not allow replaced by ``_``."""
     return re.sub(r"[^\w\-. /:]", "_", name)

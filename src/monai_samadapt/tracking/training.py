@@ -16,7 +16,7 @@ from monai_samadapt.engines.history import step_losses
 from monai_samadapt.passwords import without_password
 from monai_samadapt.tracking.config import config_text
 from monai_samadapt.tracking.location import OFF, find_uri
-from monai_samadapt.tracking.log import RunLog
+from monai_samadapt.tracking.log import RunLog, status_of
 from monai_samadapt.tracking.measures import Steps, peak_memory
 from monai_samadapt.tracking.parameters import run_parameters
 
@@ -138,7 +138,7 @@ class MLflowTracking:
     def break_off(self, engine: Engine, error: BaseException) -> None:
         """End the run as killed or failed, and let the error go on."""
         if hasattr(self, "log"):
-            self._end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+            self._end(status_of(error))
         raise error
 
     def _end(self, status: str) -> None:
