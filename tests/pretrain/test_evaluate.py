@@ -12,7 +12,8 @@ from PIL import Image
 
 from monai_samadapt.backbones import build_sam
 from monai_samadapt.errors import SamAdaptError
-from monai_samadapt.pretrain.evaluate import MODES, deepest_points, mean_scores, next_clicks, score, simple_shapes
+from monai_samadapt.pretrain.evaluate import MODES, mean_scores, score
+from monai_samadapt.pretrain.geometry import deepest_points, grown, next_clicks, simple_shapes
 from monai_samadapt.pretrain.samples import procedural_samples, real_samples
 from monai_samadapt.prompts import tight_boxes
 
@@ -37,6 +38,11 @@ def test_next_click_goes_into_the_larger_error() -> None:
     assert label.tolist() == [0] and point[0, 1] > 31
     point, label = next_clicks(truth, truth)
     assert label.tolist() == [1] and point.tolist() == [[20, 20]]
+
+
+def test_a_loose_box_has_a_tenth_more_on_every_side_within_the_image() -> None:
+    boxes = torch.tensor([[10.0, 20.0, 29.0, 59.0], [0.0, 0.0, 63.0, 63.0]])
+    torch.testing.assert_close(grown(boxes, 64), torch.tensor([[8.0, 16.0, 31.0, 63.0], [0.0, 0.0, 63.0, 63.0]]))
 
 
 def test_simple_shapes() -> None:

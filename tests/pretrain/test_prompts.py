@@ -33,15 +33,17 @@ def test_central_point_of_a_rectangle_is_its_middle() -> None:
     assert points[1].tolist() == [0, 0]
 
 
-def test_jittered_boxes_stay_near_in_the_image_and_in_order() -> None:
+def test_most_boxes_stay_tight_and_half_of_the_others_grow() -> None:
     boxes = torch.tensor([10.0, 20.0, 49.0, 30.0]).expand(2000, 4)
     moved = jitter_boxes(boxes, 0.1, 64, torch.Generator().manual_seed(0))
     assert moved.min() >= 0 and moved.max() <= 63
     assert (moved[:, :2] <= moved[:, 2:]).all()
     tight = (moved == boxes).all(1)
-    assert abs(tight.float().mean().item() - 1 / 2) < 0.05
-    spread = (moved - boxes)[~tight].std(0)
-    torch.testing.assert_close(spread, torch.tensor([4.0, 1.1, 4.0, 1.1]), rtol=0.1, atol=0)
+    assert abs(tight.float().mean().item() - 3 / 4) < 0.04
+    size = (moved - boxes)[~tight].square().mean(0).sqrt()  # the noise is 0 on average before it is turned outwards
+    torch.testing.assert_close(size, torch.tensor([4.0, 1.1, 4.0, 1.1]), rtol=0.15, atol=0)
+    encloses = ((moved[:, :2] <= boxes[:, :2]) & (moved[:, 2:] >= boxes[:, 2:])).all(1)
+    assert abs(encloses.float().mean().item() - (3 / 4 + 1 / 8 + 1 / 8 / 16)) < 0.04
 
 
 def test_correction_clicks_lie_in_the_error_region_with_the_true_label() -> None:

@@ -17,8 +17,8 @@ SAM21_URL = "https://dl.fbaipublicfiles.com/segment_anything_2/092824/"
 LICENCE = "Apache-2.0"
 WEIGHTS_FOLDER = Path(str(resources.files("monai_samadapt"))) / "weights"
 NANO_SHA256: dict[str, str | None] = {
-    "sam_vit_nano": "ecba61bf64fa430e5609f7271eecf78045e4e28a943d93d0505a3a2b1ae62b2d",
-    "sam2.1_hiera_nano": "5c63d8fe95ff381d39a72cea34717246e5d11baeeef2daf1e5de446c5b543f3d",
+    "sam_vit_nano": "a507a4fbdfb1cc3d5cc418117334eeed26de82e1cd232550419eb9aba4f13a33",
+    "sam2.1_hiera_nano": "10ef2d0230e035fe069a10042f1e1ba2a3aa192e70c03f6643a2e49650d0dd96",
 }
 
 

@@ -11,39 +11,40 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
-from monai.transforms.utils import distance_transform_edt
 from torch import Tensor, nn
 
 from monai_samadapt.backbones import build_base
 from monai_samadapt.datasets.shapes import HELD_OUT
 from monai_samadapt.networks.decode import embed_points, upsample
 from monai_samadapt.pretrain.decoding import decode_all, embed_mask_prompts
+from monai_samadapt.pretrain.geometry import deepest_points, grown, next_clicks, simple_shapes
 from monai_samadapt.pretrain.losses import mask_iou
 from monai_samadapt.pretrain.promptable import Features, encode, prompt_encoder
 from monai_samadapt.pretrain.samples import REAL_SETS, Sample, procedural_samples, real_samples
 from monai_samadapt.prompts import BOTTOM_RIGHT, PADDING, POSITIVE, TOP_LEFT, tight_boxes
 
 CLICKS = 5
-MODES = ("box", "point", "point_predicted", "clicks", "filled_box", "ellipse")
+MODES = ("box", "loose_box", "point", "point_predicted", "clicks", "filled_box", "ellipse")
 
 
 @torch.no_grad()
 def score(sam: nn.Module, sample: Sample) -> dict[str, Tensor]:
     """Measure the IoU (P,) of each object of one image by each mode, on the grid of the model's input.
 
-    ``box`` is mask 0 by the tight box; ``point`` the best of the three masks by the point deepest in the object
-    (Euclidean distance to the border), ``point_predicted`` the one with the highest predicted IoU; ``clicks`` mask 0
-    after five clicks, each next one deepest in the larger of the missed and the wrongly covered region, with the
-    previous logits as mask prompt; ``filled_box`` and ``ellipse`` are the box itself and the ellipse inscribed in it.
+    ``box`` is mask 0 by the tight box, ``loose_box`` by one with a tenth of its side more on every side; ``point`` the
+    best of the three masks by the point deepest in the object (Euclidean distance to the border), ``point_predicted``
+    the one with the highest predicted IoU; ``clicks`` mask 0 after five clicks, each next one deepest in the larger of
+    the missed and the wrongly covered region, with the previous logits as mask prompt; ``filled_box`` and ``ellipse``
+    are the box itself and the ellipse inscribed in it.
     """
     masks, size = sample.masks, sample.image.shape[-1]
     features = encode(sam, sample.image[None])
     truth = masks[None].float()
     corners = tight_boxes(masks)
-    labels = torch.tensor([TOP_LEFT, BOTTOM_RIGHT]).expand(1, len(masks), 2)
-    logits, _ = _decode(sam, features, corners.unflatten(-1, (2, 2))[None], labels, None)
-    scores = {"box": mask_iou(upsample(logits[0, :, :1], size)[:, 0], truth[0])}
+    scores = {
+        "box": _boxed(sam, features, corners, truth),
+        "loose_box": _boxed(sam, features, grown(corners, size), truth),
+    }
     points = deepest_points(masks)[None]
     found, quality, answer = _click(sam, features, points, truth)
     best = quality[0, :, 1:].argmax(-1, keepdim=True) + 1
@@ -52,6 +53,12 @@ def score(sam: nn.Module, sample: Sample) -> dict[str, Tensor]:
     scores["clicks"] = _corrected(sam, features, points, answer, truth)
     scores["filled_box"], scores["ellipse"] = simple_shapes(corners, masks)
     return scores
+
+
+def _boxed(sam: nn.Module, features: Features, boxes: Tensor, truth: Tensor) -> Tensor:
+    labels = torch.tensor([TOP_LEFT, BOTTOM_RIGHT]).expand(1, len(boxes), 2)
+    logits, _ = _decode(sam, features, boxes.unflatten(-1, (2, 2))[None], labels, None)
+    return mask_iou(upsample(logits[0, :, :1], truth.shape[-1])[:, 0], truth[0])
 
 
 def _decode(
@@ -84,39 +91,6 @@ def _corrected(sam: nn.Module, features: Features, points: Tensor, answer: Tenso
         logits, _ = _decode(sam, features, coordinates, labels, answer)
         answer = logits[:, :, 0]
     return mask_iou(upsample(answer, truth.shape[-1])[0], truth[0])
-
-
-def deepest_points(masks: Tensor) -> Tensor:
-    """Find the pixel (P, 2), as (column, row), farthest from the border of each mask (P, H, W); edges are borders."""
-    return _deepest(masks)[0]
-
-
-def _deepest(masks: Tensor) -> tuple[Tensor, Tensor]:
-    padded = F.pad(masks.float(), (1, 1, 1, 1))
-    depth = torch.stack([torch.as_tensor(distance_transform_edt(mask[None]))[0] for mask in padded])[:, 1:-1, 1:-1]
-    value, index = depth.flatten(1).max(1)
-    return torch.stack([index % masks.shape[-1], index // masks.shape[-1]], dim=-1).float(), value
-
-
-def next_clicks(found: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """Click deepest in the deeper of the missed (positive) and the wrongly covered (negative) region of each object."""
-    missed, missed_depth = _deepest(truth & ~found)
-    extra, extra_depth = _deepest(found & ~truth)
-    positive = missed_depth >= extra_depth
-    nothing = (missed_depth == 0) & (extra_depth == 0)
-    missed = torch.where(nothing[:, None], deepest_points(truth), missed)
-    return torch.where(positive[:, None], missed, extra), positive.long()
-
-
-def simple_shapes(boxes: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-    """Score the filled boxes (P, 4) and the ellipses inscribed in them against masks (P, H, W)."""
-    axis = torch.arange(masks.shape[-1], dtype=torch.float32)
-    low, high = boxes[:, :2, None, None], boxes[:, 2:, None, None]
-    centre, half = (low + high) / 2, (high - low + 1) / 2
-    x, y = ((axis[None, :] - centre[:, 0]) / half[:, 0]), ((axis[:, None] - centre[:, 1]) / half[:, 1])
-    filled = (x.abs() <= 1) & (y.abs() <= 1)
-    truth = masks.float()
-    return mask_iou(filled.float(), truth), mask_iou(((x**2 + y**2) <= 1).float(), truth)
 
 
 def mean_scores(sam: nn.Module, samples: Iterable[Sample]) -> dict[str, float]:
