@@ -41,7 +41,7 @@ def test_most_boxes_stay_tight_and_half_of_the_others_grow() -> None:
     tight = (moved == boxes).all(1)
     assert abs(tight.float().mean().item() - 3 / 4) < 0.03
     size = (moved - boxes)[~tight].square().mean(0).sqrt()  # the noise is 0 on average before it is turned outwards
-    torch.testing.assert_close(size, torch.tensor([4.0, 1.1, 4.0, 1.1]), rtol=0.15, atol=0)
+    torch.testing.assert_close(size, torch.tensor([4.0, 1.1, 4.0, 1.1]), rtol=0.1, atol=0)
     encloses = ((moved[:, :2] <= boxes[:, :2]) & (moved[:, 2:] >= boxes[:, 2:])).all(1)
     assert abs(encloses.float().mean().item() - (3 / 4 + 1 / 8 + 1 / 8 / 16)) < 0.02
 

@@ -76,7 +76,7 @@ def train(config: PretrainConfig, runtime: Runtime, source: Source) -> RunState:
 
 
 def _attention(device: torch.device) -> AbstractContextManager[None]:
-    """On a CPU, plain attention: the fused kernel's backward pass in bfloat16 takes several times as long there."""
+    """On a CPU, plain attention: the fused kernel's backward pass in bfloat16 is slower there."""
     return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
 
 
