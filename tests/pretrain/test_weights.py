@@ -22,13 +22,13 @@ BASES = {
     "sam_vit_nano": ("vit_nano", 3_581_024, 8_000_000),
     "sam2.1_hiera_nano": ("hiera_nano", 5_951_554, 12_000_000),
 }
-SEEDS = {"sam_vit_nano": [81], "sam2.1_hiera_nano": [82]}  # of the runs they are, or are the mean of
+SEEDS = {"sam_vit_nano": [101], "sam2.1_hiera_nano": [102]}  # of the runs they are, or are the mean of
 # mean IoU by box: 94, 94 and 124 objects withheld from training; then real objects, never trained on
 HELD_OUT = {
-    "sam_vit_nano": {"star": 0.773, "crescent": 0.745, "gland_ring": 0.853},
-    "sam2.1_hiera_nano": {"star": 0.798, "crescent": 0.732, "gland_ring": 0.858},
+    "sam_vit_nano": {"star": 0.782, "crescent": 0.761, "gland_ring": 0.864},
+    "sam2.1_hiera_nano": {"star": 0.805, "crescent": 0.748, "gland_ring": 0.873},
 }
-REAL = {"sam_vit_nano": (0.827, 0.847, 0.747, 0.868), "sam2.1_hiera_nano": (0.838, 0.858, 0.679, 0.862)}
+REAL = {"sam_vit_nano": (0.837, 0.842, 0.772, 0.857), "sam2.1_hiera_nano": (0.837, 0.855, 0.725, 0.846)}
 
 
 @pytest.mark.parametrize("name", BASES)

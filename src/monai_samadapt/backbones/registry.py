@@ -17,8 +17,8 @@ SAM21_URL = "https://dl.fbaipublicfiles.com/segment_anything_2/092824/"
 LICENCE = "Apache-2.0"
 WEIGHTS_FOLDER = Path(str(resources.files("monai_samadapt"))) / "weights"
 NANO_SHA256: dict[str, str | None] = {
-    "sam_vit_nano": "a507a4fbdfb1cc3d5cc418117334eeed26de82e1cd232550419eb9aba4f13a33",
-    "sam2.1_hiera_nano": "10ef2d0230e035fe069a10042f1e1ba2a3aa192e70c03f6643a2e49650d0dd96",
+    "sam_vit_nano": "abbd55a16eeac00fc2625b576f1d78a535c624060c0f681b65d39310242e7c6b",
+    "sam2.1_hiera_nano": "8e3f45f02e6ad31eded5f9357e3f5eb92600849a7eb44481bc487d44cac518f1",
 }
 
 
