@@ -157,7 +157,7 @@ def decode_masks(sam: Sam, image_embedding: Tensor, sparse_prompts: Tensor, mask
     own, first = output_tokens(decoder)
     tokens = torch.cat([own.expand(batch * prompts, -1, -1), sparse_prompts.flatten(0, 1)], dim=1)
     dense = sam.prompt_encoder.no_mask_embed.weight[..., None, None]
-    source = (image_embedding + dense).repeat_interleave(prompts, dim=0)
+    source = (image_embedding + dense).unsqueeze(1).expand(-1, prompts, -1, -1, -1).flatten(0, 1)
     position = dense_positions(sam.prompt_encoder).to(source.dtype)
     hidden, source = decoder.transformer(source, position.expand(batch * prompts, -1, -1, -1), tokens)
     upscaled = decoder.output_upscaling(source.transpose(1, 2).unflatten(2, (height, width)))

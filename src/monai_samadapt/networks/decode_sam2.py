@@ -60,7 +60,7 @@ def decode_masks_sam2(
     own, first = output_tokens(decoder)
     tokens = torch.cat([own.expand(batch * prompts, -1, -1), sparse_prompts.flatten(0, 1)], dim=1)
     dense = sam.sam_prompt_encoder.no_mask_embed.weight[..., None, None]
-    source = (features.embedding + dense).repeat_interleave(prompts, dim=0)
+    source = (features.embedding + dense).unsqueeze(1).expand(-1, prompts, -1, -1, -1).flatten(0, 1)
     position = dense_positions(sam.sam_prompt_encoder)
     hidden, source = decoder.transformer(source, position.expand(batch * prompts, -1, -1, -1), tokens)
     source = source.transpose(1, 2).unflatten(2, (height, width))
