@@ -157,13 +157,21 @@ def decode_masks(sam: Sam, image_embedding: Tensor, sparse_prompts: Tensor, mask
     own, first = output_tokens(decoder)
     tokens = torch.cat([own.expand(batch * prompts, -1, -1), sparse_prompts.flatten(0, 1)], dim=1)
     dense = sam.prompt_encoder.no_mask_embed.weight[..., None, None]
-    source = (image_embedding + dense).unsqueeze(1).expand(-1, prompts, -1, -1, -1).flatten(0, 1)
+    source = for_each_prompt(image_embedding + dense, prompts)
     position = dense_positions(sam.prompt_encoder).to(source.dtype)
     hidden, source = decoder.transformer(source, position.expand(batch * prompts, -1, -1, -1), tokens)
     upscaled = decoder.output_upscaling(source.transpose(1, 2).unflatten(2, (height, width)))
     weights = decoder.output_hypernetworks_mlps[mask_token](hidden[:, first + 1 + mask_token])
     logits = torch.einsum("nc,nchw->nhw", weights, upscaled)
     return logits.unflatten(0, (batch, prompts))
+
+
+def for_each_prompt(embedding: Tensor, prompts: int) -> Tensor:
+    """Repeat each of B embeddings (B, C, h, w) for its P prompts, (B P, C, h, w).
+
+    By ``expand``: a trace keeps the count of ``repeat_interleave`` as a tensor of the device it was made on.
+    """
+    return embedding.unsqueeze(1).expand(-1, prompts, -1, -1, -1).flatten(0, 1)
 
 
 def upsample(low_res_logits: Tensor, size: int) -> Tensor:

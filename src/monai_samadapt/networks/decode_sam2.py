@@ -8,7 +8,14 @@ import torch
 from torch import Tensor
 
 from monai_samadapt.backbones.sam2_encoder import Sam2Features
-from monai_samadapt.networks.decode import check_prompts, dense_positions, encode_prompts, output_tokens, upscale
+from monai_samadapt.networks.decode import (
+    check_prompts,
+    dense_positions,
+    encode_prompts,
+    for_each_prompt,
+    output_tokens,
+    upscale,
+)
 from monai_samadapt.prompts import BOTTOM_RIGHT, TOP_LEFT
 
 if TYPE_CHECKING:
@@ -60,7 +67,7 @@ def decode_masks_sam2(
     own, first = output_tokens(decoder)
     tokens = torch.cat([own.expand(batch * prompts, -1, -1), sparse_prompts.flatten(0, 1)], dim=1)
     dense = sam.sam_prompt_encoder.no_mask_embed.weight[..., None, None]
-    source = (features.embedding + dense).unsqueeze(1).expand(-1, prompts, -1, -1, -1).flatten(0, 1)
+    source = for_each_prompt(features.embedding + dense, prompts)
     position = dense_positions(sam.sam_prompt_encoder)
     hidden, source = decoder.transformer(source, position.expand(batch * prompts, -1, -1, -1), tokens)
     source = source.transpose(1, 2).unflatten(2, (height, width))
