@@ -1,10 +1,14 @@
-"""Where the bundles lie."""
+"""Where the bundles and their overlays lie."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from monai_samadapt.errors import SamAdaptError
+
+NO_OVERLAYS = {"train", "evaluate", "inference", "metadata"}
 
 
 def bundles_folder() -> Path:
@@ -25,3 +29,31 @@ def find_bundle(name: str) -> Path:
     if name not in names:
         raise SamAdaptError("bundle", name, "no such bundle", f"choose one of {', '.join(names)}")
     return folder / name
+
+
+def overlay_file(bundle: Path, overlay: str) -> Path:
+    """An overlay: the bundle's of that name, or a JSON file of the user's.
+
+    Raises:
+        SamAdaptError: when there is none.
+    """
+    path = Path(overlay) if overlay.endswith(".json") else bundle / "configs" / f"{overlay}.json"
+    if not path.is_file():
+        names = sorted({other.stem for other in (bundle / "configs").glob("*.json")} - NO_OVERLAYS)
+        problem = f"is no configuration of {bundle.name}"
+        raise SamAdaptError("overlay", overlay, problem, f"give one of {', '.join(names)}, or a JSON file")
+    return path
+
+
+def read_overlay(bundle: Path, overlay: str) -> dict[str, Any]:
+    """The ids of an overlay.
+
+    Raises:
+        SamAdaptError: when there is none, or it cannot be read.
+    """
+    path = overlay_file(bundle, overlay)
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SamAdaptError("overlay", str(path), f"cannot be read ({error})", "give a JSON file") from error
+    return content

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -87,6 +88,14 @@ def test_planning_for_another_machine_needs_its_memory(capsys: pytest.CaptureFix
     assert doctor(capsys, *SMALL, "--device", "cuda", "--memory_gib", "16")[2] == "fits"
 
 
+def test_an_overlay_of_the_user_s_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "settings.json").write_text('{"image_size": 256}')
+    here = doctor(capsys, "--bundle", "s_sam", "--variant", "vit_nano", "--overlay", str(tmp_path / "settings.json"))
+    assert here[0].startswith("vit_nano at 256 px")
+
+
 def test_unknown_overlay_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--bundle", "s_sam", "--overlay", "pet"]) == 1
-    assert capsys.readouterr().err.startswith("overlay='pet': no such configuration; see ")
+    assert capsys.readouterr().err.startswith(
+        "overlay='pet': is no configuration of s_sam; give one of ct, fundus_disc, "
+    )

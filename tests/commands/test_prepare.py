@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def test_printed_commands_train_each_bundle(tmp_path: Path, capsys: pytest.Captu
     assert f"wrote {output}/datalist.json, {output}/settings.json and 10 made files" in lines
     settings = json.loads((output / "settings.json").read_text())
     assert settings["labels"] == {"Disc": [1, 2], "Cup": 2} and settings["nested"] is True
-    assert read_split(output).test == read_split(settings["dataset_dir"], settings["datalist"]).test  # for `compare`
+    assert not {"dataset_dir", "datalist"} & set(settings)  # it goes with other images too
     assert Path(read_split(output).test[0]["image"]).is_file()
     commands = [shlex.split(line) for line in lines if line.startswith("  python -m monai.bundle run")]
     assert len(commands) == 3
@@ -70,6 +71,7 @@ def test_printed_commands_train_each_bundle(tmp_path: Path, capsys: pytest.Captu
         folder = tmp_path / options["--output_dir"]
         shared = {"bundle_root": str(bundle), "variant": NANO[bundle.name], **QUIET}
         files = ast.literal_eval(options["--config_file"])
+        shared["dataset_dir"] = options["--dataset_dir"]
         run(config_file=files, output_dir=str(folder), num_workers=0, **shared, **SMALL)
         trained = json.loads((folder / "adapter.json").read_text())["preprocessing"]
         assert trained["modality"] == "fundus" and trained["labels"] == {"Disc": [1, 2], "Cup": 2}
@@ -80,7 +82,17 @@ def test_printed_commands_train_each_bundle(tmp_path: Path, capsys: pytest.Captu
     assert list(summary["labels"]) == ["Disc", "Cup"]
     ids = {"output_dir": str(tmp_path / "maps"), "model_file": str(folder / "model.pt"), "image_size": 64}
     run(config_file=[inference, files[1]], **ids, **shared)
-    assert len(list((tmp_path / "maps").rglob("*_seg*.png"))) == 2
+    image = Path(read_split(output).test[0]["image"])
+    written = sorted(path.relative_to(tmp_path / "maps") for path in (tmp_path / "maps").rglob("*_seg*.png"))
+    assert written == [Path(f"FundusImages/{image.stem}_seg_{label}.png") for label in ("Cup", "Disc")]
+    (tmp_path / "new").mkdir()
+    shutil.copy(image, tmp_path / "new" / "other.jpg")
+    run(config_file=[inference, files[1]], **ids, **{**shared, "dataset_dir": str(tmp_path / "new")})
+    names = ("other_seg_Cup.png", "other_seg_Disc.png")
+    assert sorted(path.name for path in (tmp_path / "maps").glob("*.png")) == [*names]
+    for name, label in zip(names, ("Cup", "Disc"), strict=True):
+        of_list = np.asarray(Image.open(tmp_path / "maps" / "FundusImages" / f"{image.stem}_seg_{label}.png"))
+        assert (of_list == np.asarray(Image.open(tmp_path / "maps" / name))).all() and of_list.shape == (40, 48)
 
 
 @pytest.mark.parametrize(

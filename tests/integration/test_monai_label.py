@@ -21,7 +21,7 @@ import pytest
 from monai.bundle import run
 from PIL import Image
 
-from monai_samadapt.commands.bundles import find_bundle
+from monai_samadapt.bundle_folders import find_bundle
 from monai_samadapt.datasets.procedural import write_demo_dataset
 from monai_samadapt.files import sha256
 from monai_samadapt.packing import pack_base

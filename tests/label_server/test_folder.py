@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import torch
 
+from monai_samadapt.bundle_folders import find_bundle
 from monai_samadapt.cli import main, parser
 from monai_samadapt.commands import serve
-from monai_samadapt.commands.bundles import find_bundle
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.label_server.folder import Served, prepare_app
 from monai_samadapt.label_server.tasks import SamAdaptTraining
@@ -106,6 +106,19 @@ def test_weights_of_another_network_are_refused_by_name(
 def test_a_training_on_several_devices_that_fails_is_a_failure() -> None:
     with pytest.raises(CalledProcessError, match="status 3"):
         SamAdaptTraining._run_command(None, [sys.executable, "-c", "raise SystemExit(3)"], os.environ)  # type: ignore[arg-type]
+
+
+def test_the_base_of_a_bundle_with_settings_of_prepare(tmp_path: Path, started: list[Any]) -> None:
+    own = tmp_path / "settings.json"
+    own.write_text(json.dumps({"modality": "fundus", "labels": {"Disc": [1, 2], "Cup": 2}, "nested": True}))
+    words = ["serve", "--bundle", "s_sam", "--overlay", str(own), "--studies", str(tmp_path)]
+    words += ["--app", str(tmp_path / "app")]
+    settings = [word for key, value in NANO.items() for word in ("--set", f"{key}={value}")]
+    assert main([*words, *settings]) == 0
+    trained = json.loads((tmp_path / "app/bases/s_sam_settings/models/adapter.json").read_text())["preprocessing"]
+    assert (trained["modality"], list(trained["labels"]), trained["nested"]) == ("fundus", ["Disc", "Cup"], True)
+    own.write_text(json.dumps({"modality": "fundus", "labels": ["Disc"]}))
+    assert main([*words, *settings]) == 1 and len(started) == 1
 
 
 def test_the_base_of_a_bundle_is_packed_once(

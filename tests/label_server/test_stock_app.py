@@ -15,7 +15,7 @@ from monai.bundle import run
 from monailabel.utils.others.class_utils import get_class_of_subclass_from_file
 from PIL import Image
 
-from monai_samadapt.commands.bundles import find_bundle
+from monai_samadapt.bundle_folders import find_bundle
 from monai_samadapt.datasets.procedural import make_ct
 from monai_samadapt.datasets.procedural.files import write_ct
 from monai_samadapt.files import sha256

@@ -12,7 +12,7 @@ from fastapi import HTTPException
 from mlflow import MlflowClient
 from monailabel.utils.async_tasks.task import AsyncTask
 
-from monai_samadapt.commands.bundles import find_bundle
+from monai_samadapt.bundle_folders import find_bundle
 from monai_samadapt.datasets.procedural import make_ct
 from monai_samadapt.datasets.procedural.files import write_ct
 from monai_samadapt.errors import SamAdaptError

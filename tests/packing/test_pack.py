@@ -14,8 +14,8 @@ import pytest
 import torch
 from monai.bundle import ConfigWorkflow, run, verify_net_in_out
 
+from monai_samadapt.bundle_folders import find_bundle
 from monai_samadapt.cli import main
-from monai_samadapt.commands.bundles import find_bundle
 from monai_samadapt.commands.pack import parse_settings, source_of
 from monai_samadapt.datasets.procedural import write_demo_dataset
 from monai_samadapt.errors import SamAdaptError
@@ -189,7 +189,7 @@ def test_what_cannot_be_packed_is_refused(packed: Path, tmp_path: Path) -> None:
     assert main(["pack", str(packed / "models"), "--overlay", "mri", "--to", str(tmp_path / "new")]) == 1
     with pytest.raises(SamAdaptError, match="epochs=3: is no id of this bundle; give one of"):
         pack_base(source, ["ct"], tmp_path / "new", {"epochs": 3})
-    with pytest.raises(SamAdaptError, match="overlay='pet': is none of s_sam; give one of"):
+    with pytest.raises(SamAdaptError, match="overlay='pet': is no configuration of s_sam; give one of"):
         pack_base(source, ["pet"], tmp_path / "new", NANO)
     with pytest.raises(SamAdaptError, match="set='labels': has no value"):
         parse_settings(["labels"])

@@ -34,6 +34,7 @@ def test_names(tmp_path):
     (tmp_path / "a" / "1.2.840.5").mkdir(parents=True)
     assert relative_name(f"{root}/a/ct.nii.gz", root) == Path("a/ct")
     assert relative_name(f"{root}/a/ct.nii.gz", "") == Path("ct")
+    assert relative_name(f"{root}/a/b/ct.nii", [f"{root}/c", f"{root}/a", root]) == Path("b/ct")
     assert relative_name("/elsewhere/ct.1.nii", root) == Path("ct.1")
     assert relative_name(f"{root}/a/1.2.840.5/", root) == Path("a/1.2.840.5")
     assert relative_name("b/x.y.PNG", "") == Path("x.y")

@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from monai_samadapt.commands.bundles import find_bundle
+from monai_samadapt.bundle_folders import find_bundle, overlay_file
 from monai_samadapt.errors import SamAdaptError
 
 IDS = ("variant", "image_size", "labels", "rank", "batch_size", "samples_per_volume", "adapt_from_block", "device")
@@ -18,7 +18,9 @@ def register(commands: Any) -> None:
     """Add the arguments."""
     parser = commands.add_parser("doctor", help=__doc__)
     parser.add_argument("--bundle", help="predict the memory of training this bundle: name or folder")
-    parser.add_argument("--overlay", action="append", default=[], help="configuration on top, as ct or low_memory")
+    parser.add_argument(
+        "--overlay", action="append", default=[], help="configuration on top, as ct or low_memory, or a JSON file"
+    )
     parser.add_argument("--memory_gib", type=float, help="memory to fit into; by default that of the device")
     parser.add_argument("--activation_checkpointing", help="True or False")
     parser.add_argument("--amp", help="True or False")
@@ -66,10 +68,7 @@ def read_configs(options: argparse.Namespace) -> dict[str, Any]:
 
     logging.getLogger("monai.bundle.config_parser").setLevel(logging.ERROR)
     folder = Path(options.bundle) if Path(options.bundle).is_dir() else find_bundle(options.bundle)
-    files = [folder / "configs" / f"{name}.json" for name in ("train", *options.overlay)]
-    for file in files:
-        if not file.is_file():
-            raise SamAdaptError("overlay", file.stem, "no such configuration", f"see {folder / 'configs'}")
+    files = [overlay_file(folder, name) for name in ("train", *options.overlay)]
     parser = ConfigParser()
     parser.read_config([str(file) for file in files])
     for name in (*IDS, "activation_checkpointing", "amp"):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_samadapt.commands.bundles import find_bundle
+from monai_samadapt.bundle_folders import find_bundle
 from monai_samadapt.commands.values import value_of
 from monai_samadapt.errors import SamAdaptError
 
@@ -25,7 +25,9 @@ def register(commands: Any) -> None:
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that describe an untrained base."""
-    parser.add_argument("--overlay", action="append", default=[], help="with a bundle's name: ct, mri, image2d, …")
+    parser.add_argument(
+        "--overlay", action="append", default=[], help="with a bundle's name: ct, mri, image2d, … or a JSON file"
+    )
     parser.add_argument(
         "--set",
         action="append",

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from monai_samadapt.commands.bundles import bundles_folder
+from monai_samadapt.bundle_folders import bundles_folder
 from monai_samadapt.datasets.public import OWN, OWN_TEXT, SETS, Own, Prepared, PublicSet, check_folders, prepare
 from monai_samadapt.datasets.split import SECTIONS
 from monai_samadapt.errors import SamAdaptError
@@ -95,6 +95,7 @@ def training_commands(prepared: Prepared, output_dir: str) -> list[str]:
     return [
         f"python -m monai.bundle run --bundle_root {shlex.quote(str(bundle))} "
         f"--config_file {quoted([f'{bundle}/configs/train.json', str(prepared.overlay)])} "
+        f"--dataset_dir {shlex.quote(str(prepared.datalist.parent))} "
         f"--output_dir {shlex.quote(f'{output_dir}_{bundle.name}')}"
         for bundle in sorted(bundles_folder().iterdir())
         if (bundle / "configs" / "train.json").is_file()

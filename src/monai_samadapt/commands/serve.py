@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monai_samadapt.commands.bundles import bundles_folder, find_bundle
+from monai_samadapt.bundle_folders import bundles_folder, find_bundle, read_overlay
 from monai_samadapt.commands.pack import add_settings, parse_settings
 from monai_samadapt.errors import SamAdaptError
 
@@ -93,8 +93,8 @@ def find(name: str, options: argparse.Namespace) -> Path:
     if not (bundles_folder() / name).is_dir():
         remedy = "give a folder made by samadapt pack, or the name of a bundle"
         raise SamAdaptError("bundle", name, "no such folder or bundle", remedy)
-    target: Path = options.app / "bases" / "_".join([name, *options.overlay])
-    settings, record = parse_settings(options.set), target.with_suffix(".json")
+    target: Path = options.app / "bases" / "_".join([name, *(Path(overlay).stem for overlay in options.overlay)])
+    settings, record = own_settings(name, options), target.with_suffix(".json")
     if not target.is_dir():
         from monai_samadapt.packing import pack_base
         from monai_samadapt.reports.jsonfile import write_json
@@ -105,6 +105,13 @@ def find(name: str, options: argparse.Namespace) -> Path:
     elif settings and (was := json.loads(record.read_text()) if record.is_file() else {}) != settings:
         raise SamAdaptError("set", settings, f"{target} was packed with {was}", "leave it out, or give another --app")
     return target
+
+
+def own_settings(name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """The ids that the name of an untrained base does not tell: those of the user's files, and of ``--set``."""
+    files = [overlay for overlay in options.overlay if overlay.endswith(".json")]
+    ids = [read_overlay(find_bundle(name), file) for file in files]
+    return {key: value for part in (*ids, parse_settings(options.set)) for key, value in part.items()}
 
 
 def command(options: argparse.Namespace, served: list[Served]) -> list[str]:

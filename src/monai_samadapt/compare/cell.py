@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from monai_samadapt.bundle_folders import find_bundle
-from monai_samadapt.compare.methods import find_method, known_ids, overlay_file
+from monai_samadapt.bundle_folders import find_bundle, overlay_file
+from monai_samadapt.compare.methods import find_method, known_ids
 from monai_samadapt.compare.study import Study
 from monai_samadapt.datasets.folds import Fold
 from monai_samadapt.engines.checkpoint import CHECKPOINT

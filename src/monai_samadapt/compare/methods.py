@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from monai_samadapt import networks
@@ -73,33 +72,6 @@ def find_method(name: str, ids: Mapping[str, Any]) -> Method:
         remedy = f"give one of {', '.join(METHODS)}, or a name of your own with its method (--set NAME.method=s_sam)"
         raise SamAdaptError("methods", kind, "is no method", remedy)
     return METHODS[kind]
-
-
-def overlay_file(bundle: Path, overlay: str) -> Path:
-    """The configuration of a modality: the bundle's of that name, or a JSON file of the user's.
-
-    Raises:
-        SamAdaptError: when there is none.
-    """
-    path = Path(overlay) if overlay.endswith(".json") else bundle / "configs" / f"{overlay}.json"
-    if not path.is_file():
-        problem = f"is no configuration of {bundle.name}"
-        raise SamAdaptError("overlay", overlay, problem, "give e.g. ct, mri, image2d, fundus_disc, or a JSON file")
-    return path
-
-
-def read_overlay(bundle: Path, overlay: str) -> dict[str, Any]:
-    """The ids of an overlay.
-
-    Raises:
-        SamAdaptError: when there is none, or it cannot be read.
-    """
-    path = overlay_file(bundle, overlay)
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SamAdaptError("overlay", str(path), f"cannot be read ({error})", "give a JSON file") from error
-    return content
 
 
 def known_ids(bundle: str) -> tuple[set[str], set[str]]:

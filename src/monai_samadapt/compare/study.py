@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from monai_samadapt.bundle_folders import find_bundle
-from monai_samadapt.compare.methods import check_ids, find_method, read_overlay
+from monai_samadapt.bundle_folders import find_bundle, read_overlay
+from monai_samadapt.compare.methods import check_ids, find_method
 from monai_samadapt.datasets import Split, read_split
 from monai_samadapt.datasets.folds import Fold, leave_one_out, pooled, separate
 from monai_samadapt.errors import SamAdaptError

@@ -94,6 +94,14 @@ def inference_items(dataset_dir: PathLike, datalist: PathLike | None = None) -> 
     return items
 
 
+def image_folders(dataset_dir: PathLike, datalist: PathLike | None = None) -> list[str]:
+    """Return the folders that a data set's images lie in: its own, and the ``root`` that its datalist names."""
+    source = Path(os.path.abspath(dataset_dir))
+    path = _datalist_path(source, datalist)
+    root = load_json(path).get("root") if path is not None else None
+    return [str(source), *([root] if isinstance(root, str) else [])]
+
+
 def check_files(item: Item) -> None:
     """Check that an item's files are there.
 

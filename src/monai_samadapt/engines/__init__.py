@@ -9,7 +9,13 @@ from monai_samadapt.engines.finite import NonFiniteLoss
 from monai_samadapt.engines.kept_split import evaluation_items, save_split
 from monai_samadapt.engines.optim import adamw, amp_dtype, warmup_polynomial
 from monai_samadapt.engines.prefix import fixed_copies, with_prefix
-from monai_samadapt.engines.preflight import data_spec, items, preflight_inference, preflight_training
+from monai_samadapt.engines.preflight import (
+    data_spec,
+    items,
+    preflight_inference,
+    preflight_training,
+    source_folders,
+)
 from monai_samadapt.engines.prepare import keep_on_host, prepare_batch
 from monai_samadapt.engines.prompt_items import per_mode, prompted
 from monai_samadapt.engines.prompting import PromptedBatch
@@ -47,6 +53,7 @@ __all__ = [
     "prompted",
     "save_split",
     "set_seed",
+    "source_folders",
     "warmup_polynomial",
     "with_prefix",
 ]

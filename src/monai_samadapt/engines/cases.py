@@ -15,7 +15,7 @@ def own_cases(
     items: Sequence[dict[str, Any]],
     spec: DataSpec,
     output_dir: str,
-    data_root_dir: str = "",
+    data_root_dir: str | Sequence[str] = "",
     probabilities: bool = False,
     skip_finished: bool = False,
     shard: Sequence[int] | None = None,

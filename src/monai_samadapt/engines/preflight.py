@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from monai_samadapt.datasets import inference_items, load_datalist
+from monai_samadapt.datasets import image_folders, inference_items, load_datalist
 from monai_samadapt.engines.artefacts import DESCRIPTION
 from monai_samadapt.engines.checks import (
     Items,
@@ -42,6 +42,12 @@ def items(dataset_dir: str, datalist: str | None, section: str, seed: int = 0) -
     if section == "inference":
         return inference_items(dataset_dir, datalist)
     return load_datalist(dataset_dir, datalist, section, seed)
+
+
+@exits_in_one_line
+def source_folders(dataset_dir: str, datalist: str | None) -> list[str]:
+    """The folders below which images lie, whose own folders results keep: the data set's, and its datalist's."""
+    return image_folders(dataset_dir, datalist)
 
 
 @exits_in_one_line

@@ -12,6 +12,7 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
+from monai_samadapt.bundle_folders import read_overlay
 from monai_samadapt.engines.artefacts import (
     ADAPTER,
     DESCRIPTION,
@@ -83,7 +84,7 @@ def pack_base(source: Path, overlays: Sequence[str], target: Path, ids: Mapping[
 
     Args:
         source: bundle folder.
-        overlays: names of its overlays, merged in this order.
+        overlays: names of its overlays, or JSON files, merged in this order.
         target: see `pack_run`.
         ids: settings, as ``labels``, ``variant``, ``checkpoint`` and ``image_size``.
 
@@ -93,7 +94,7 @@ def pack_base(source: Path, overlays: Sequence[str], target: Path, ids: Mapping[
     config = _read(source, TRAINING)
     merged: dict[str, Any] = {}
     for overlay in overlays:
-        merged |= _read(source, f"{overlay}.json")
+        merged |= read_overlay(source, overlay)
     check_ids(ids, config)
     merged |= ids
     parser = ConfigParser(with_ids(config, merged))
@@ -171,9 +172,5 @@ def _unnamed(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _read(source: Path, name: str) -> dict[str, Any]:
-    path = source / "configs" / name
-    if not path.is_file():
-        names = sorted(other.stem for other in path.parent.glob("*.json"))
-        raise SamAdaptError("overlay", path.stem, f"is none of {source.name}", f"give one of {', '.join(names)}")
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    content: dict[str, Any] = json.loads((source / "configs" / name).read_text(encoding="utf-8"))
     return content

@@ -47,14 +47,18 @@ class SaveSegmentationd(SaveImaged):
         label_spec: the K labels.
         formats: suffixes that may be written, of `VOLUME_FORMATS` or `PICTURE_FORMATS`: a file has that of its source,
             or the first where its source has another, as DICOM and JPG.
-        data_root_dir: the folder below which the sources' folders are kept.
+        data_root_dir: the folder, or several, below which the sources' folders are kept.
 
     Raises:
         SamAdaptError: when two sources, or two labels, would be written to the same file.
     """
 
     def __init__(
-        self, output_dir: str | os.PathLike[str], label_spec: LabelSpec, formats: Sequence[str], data_root_dir: str = ""
+        self,
+        output_dir: str | os.PathLike[str],
+        label_spec: LabelSpec,
+        formats: Sequence[str],
+        data_root_dir: str | Sequence[str] = "",
     ) -> None:
         super().__init__(keys="pred", output_dir=str(output_dir), output_ext=formats[0], print_log=False)
         self.output_dir, self.label_spec = Path(output_dir), label_spec
@@ -109,14 +113,14 @@ class SaveSegmentationd(SaveImaged):
         return [f"{base}_{name}{extension}" for name in file_names(self.label_spec)]
 
 
-def relative_name(source: str, root: str) -> Path:
-    """Return the source's name without suffix, with its folders below ``root`` when it lies there.
+def relative_name(source: str, root: str | Sequence[str]) -> Path:
+    """Return the source's name without suffix, with its folders below the first ``root`` in which it lies.
 
     ``/data/a/ct.nii.gz`` gives ``a/ct`` for the root ``/data``, else ``ct``. A folder's name is kept whole.
     """
     path = Path(os.path.abspath(source))
-    parent = Path(os.path.abspath(root))
-    folder = path.parent.relative_to(parent) if root and path.parent.is_relative_to(parent) else Path()
+    parents = [Path(os.path.abspath(folder)) for folder in ([root] if isinstance(root, str) else root) if folder]
+    folder = next((path.parent.relative_to(each) for each in parents if path.parent.is_relative_to(each)), Path())
     return folder / (path.name if path.is_dir() else stem(path.name))
 
 

@@ -185,7 +185,7 @@ class DataSpec:
         self,
         preprocessing: Compose,
         output_dir: str | None = None,
-        data_root_dir: str = "",
+        data_root_dir: str | Sequence[str] = "",
         probabilities: bool = False,
         activation: str = "sigmoid",
         output_ext: str | None = None,
@@ -196,7 +196,7 @@ class DataSpec:
         Args:
             preprocessing: the transforms that made ``image``, the same object.
             output_dir: where to save; nothing is saved by default. See `SaveSegmentationd` for names and formats.
-            data_root_dir: folder below which the sources' folders are kept in ``output_dir``.
+            data_root_dir: folder, or several, below which the sources' folders are kept in ``output_dir``.
             probabilities: also give, and save, ``prob``.
             activation: ``sigmoid`` or ``softmax``; see `RestoreSegmentationd`.
             output_ext: file suffix; by default that of the source, if it can be written, else ``.nii.gz`` or ``.png``.
@@ -213,7 +213,9 @@ class DataSpec:
             steps.append(self.saver(output_dir, data_root_dir, output_ext))
         return OneLineCompose([*steps, DropChanneld()] if drop_channel else steps)
 
-    def saver(self, output_dir: str, data_root_dir: str = "", output_ext: str | None = None) -> SaveSegmentationd:
+    def saver(
+        self, output_dir: str, data_root_dir: str | Sequence[str] = "", output_ext: str | None = None
+    ) -> SaveSegmentationd:
         """What writes the results; see `postprocessing`."""
         known = self.chain.formats
         formats = known if output_ext is None else (check_extension(output_ext, known),)

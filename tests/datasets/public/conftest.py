@@ -65,7 +65,7 @@ def subjects(prepared: Prepared) -> list[list[str]]:
 def loaded(prepared: Prepared, section: str = "training", index: int = 0) -> dict[Any, Any]:
     """An item read from the written datalist by the chain of the written settings: rows and columns upright."""
     settings = dict(prepared.settings)
-    items = load_datalist(settings.pop("dataset_dir"), settings.pop("datalist"), section)
+    items = load_datalist(prepared.datalist.parent, None, section)
     spec = DataSpec(**settings, image_size=32)
     spec.check_item(items[index])
     return spec.evaluation_transforms()(items[index])

@@ -67,7 +67,7 @@ def prepare(entry: PublicSet, source: Path, output: Path, seed: int = 0) -> Prep
     split = Split(items["training"], items["validation"], items["test"], labels, found.root)
     check_subjects(split)
     datalist = write_split(split, output / DATALIST, keep_root=True)
-    settings = _settings(entry, found, datalist)
+    settings = _settings(entry, found)
     with atomic_path(output / SETTINGS) as temporary:
         temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     return Prepared(split, settings, datalist, output / SETTINGS, writer.made, [*found.notes, *_count(entry, found)])
@@ -106,11 +106,10 @@ def label_setting(labels: LabelValues) -> list[str] | dict[str, Any]:
     return list(plain) if single in (1, 255, [1, 255]) else plain
 
 
-def _settings(entry: PublicSet, found: Found, datalist: Path) -> dict[str, Any]:
+def _settings(entry: PublicSet, found: Found) -> dict[str, Any]:
     basic = {"modality": entry.modality, "labels": label_setting(found.labels), "nested": False, "window": None}
     window = {"window": [-160, 240]} if entry.modality == "ct" else {}
-    paths = {"dataset_dir": str(found.root), "datalist": str(datalist)}
-    return {**basic, **window, **entry.settings, **found.settings, **paths}
+    return {**basic, **window, **entry.settings, **found.settings}
 
 
 def _count(entry: PublicSet, found: Found) -> list[str]:
