@@ -18,10 +18,10 @@ from monai_samadapt.compare.cell import RECORD, make_cells
 from monai_samadapt.compare.methods import METHODS, find_method, known_ids
 from monai_samadapt.datasets import Split
 from monai_samadapt.datasets.folds import Fold
-from monai_samadapt.engines.checkpoint import CHECKPOINT
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.networks import METHODS as NETWORKS
 from monai_samadapt.reports.jsonfile import write_json
+from monai_samadapt.run_files import CHECKPOINT
 
 SETS = {"a": DataSet("/a", ids={"labels": ["X"], "max_epochs": 7})}
 

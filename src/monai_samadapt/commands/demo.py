@@ -14,6 +14,7 @@ from monai_samadapt.bundle_folders import find_bundle
 from monai_samadapt.commands.run_bundle import run_bundle
 from monai_samadapt.datasets.procedural import write_demo_dataset
 from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.run_files import MODEL, SUMMARY
 
 CT_LABELS = ["Liver", "Spleen", "Kidneys", "Lesion"]
 NANO = {"vit_nano": "sam_vit_nano", "hiera_nano": "sam2.1_hiera_nano"}
@@ -89,7 +90,7 @@ def run_method(method: str, output: Path, options: argparse.Namespace) -> None:
     tracked = {"output_dir": training, "num_workers": 0, "tracking_uri": database(output)}
     run_bundle(bundle, ["train", task.overlay], {**shared, **settings, **tracked})
     run_bundle(bundle, ["train", "evaluate", task.overlay], {**shared, **tracked})
-    predict = {"output_dir": output / method / "predictions", "model_file": training / "model.pt"}
+    predict = {"output_dir": output / method / "predictions", "model_file": training / MODEL}
     run_bundle(bundle, ["inference", task.overlay], {**shared, **predict, "datalist": data / "datalist.json"})
 
 
@@ -109,7 +110,7 @@ def dice_line(folder: Path) -> str:
     Raises:
         SamAdaptError: when there is none.
     """
-    path = folder / "run" / "evaluation" / "summary.json"
+    path = folder / "run" / "evaluation" / SUMMARY
     if not path.is_file():
         raise SamAdaptError("output", str(path), "no such file", "run the demo into an empty folder")
     return _dice(json.loads(path.read_text()))

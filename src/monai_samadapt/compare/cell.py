@@ -16,9 +16,9 @@ from monai_samadapt.bundle_folders import find_bundle, overlay_file
 from monai_samadapt.compare.methods import find_method, known_ids
 from monai_samadapt.compare.study import Study
 from monai_samadapt.datasets.folds import Fold
-from monai_samadapt.engines.checkpoint import CHECKPOINT
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.reports.jsonfile import json_value, write_json
+from monai_samadapt.run_files import CHECKPOINT, HISTORY, MANIFEST
 
 RECORD, LOG = "cell.json", "log.txt"
 
@@ -122,8 +122,8 @@ def _trained(cell: Cell) -> dict[str, Any]:
     """Trained parameters, base, epochs, seconds (with validation, without start-up) and peak memory of a training."""
     from monai_samadapt.tracking.measures import peak_memory
 
-    manifest = json.loads((cell.folder / "manifest.json").read_text())
-    with open(cell.folder / "history.csv", newline="") as stream:
+    manifest = json.loads((cell.folder / MANIFEST).read_text())
+    with open(cell.folder / HISTORY, newline="") as stream:
         seconds = [float(row["seconds"]) for row in csv.DictReader(stream)]
     device = torch.device(str(cell.ids.get("device") or manifest["device"]["type"]))
     return {

@@ -10,16 +10,13 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from monai_samadapt.engines.trained import check_unstored
 from monai_samadapt.errors import SamAdaptError, exits_in_one_line
 from monai_samadapt.files import atomic_path
 from monai_samadapt.networks import METHODS, SegmentationNetwork
 from monai_samadapt.reports.manifest import versions
+from monai_samadapt.run_files import ADAPTER, DESCRIPTION, HISTORY, MODEL
 from monai_samadapt.transforms import DataSpec
-
-ADAPTER = "adapter.safetensors"
-DESCRIPTION = "adapter.json"
-MODEL = "model.pt"
-KEPT = "datalist.json"  # the split of the run
 
 
 def write_adapter(
@@ -51,7 +48,7 @@ def write_model(output_dir: Path, network: SegmentationNetwork) -> None:
 def write_history(output_dir: Path, rows: list[dict[str, float]]) -> None:
     """Write ``history.csv``, one line an epoch."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    with atomic_path(output_dir / "history.csv") as temporary, open(temporary, "w", newline="") as stream:
+    with atomic_path(output_dir / HISTORY) as temporary, open(temporary, "w", newline="") as stream:
         writer = csv.DictWriter(stream, columns)
         writer.writeheader()
         writer.writerows(rows)
@@ -121,12 +118,3 @@ def load_weights(network: SegmentationNetwork, model_file: str) -> None:
         raise SamAdaptError("model_file", model_file, f"does not fit the network ({reason})", remedy) from error
     check_unstored(network, path.with_name(DESCRIPTION))
     network.eval()
-
-
-def check_unstored(network: SegmentationNetwork, description: Path) -> None:
-    """Refuse settings that differ from those of the training, and that loading its weights does not show."""
-    trained = json.loads(description.read_text())["network"] if description.is_file() else {}
-    for key in network.unstored:
-        value = network.settings[key]
-        if trained.get(key, value) != value:
-            raise SamAdaptError(key, value, f"the model was trained with {trained[key]!r}", f"pass --{key} as trained")

@@ -17,7 +17,6 @@ from monai_samadapt.errors import SamAdaptError, first_line
 from monai_samadapt.networks import SegmentationNetwork
 from monai_samadapt.transforms import DataSpec
 
-CHECKPOINT = "checkpoint_last.pt"
 IDS = {"embeddings": "label_embeddings"}
 """Arguments of a network whose id in the bundle has another name."""
 

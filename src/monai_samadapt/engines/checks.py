@@ -83,17 +83,6 @@ def check_base(checkpoint: str | None, variant: str, sam2_version: str = "2.1") 
         check_version(state, str(sam2_version), str(checkpoint))
 
 
-def check_settings(spec: DataSpec, description: Path) -> None:
-    """Refuse settings that differ from those the model beside ``description`` was trained with."""
-    if not description.is_file():
-        return
-    trained = json.loads(description.read_text())["preprocessing"]
-    for key, value in spec.to_dict().items():
-        # compared as text, since the order of labels counts
-        if key in trained and json.dumps(trained[key]) != json.dumps(value):
-            raise SamAdaptError(key, value, f"the model was trained with {trained[key]!r}", f"pass --{key} as trained")
-
-
 def check_items(cases: Items, spec: DataSpec, memory: Path | None = None) -> None:
     """Read every image and label once; files that passed before, by ``memory``, and did not change are left out.
 

@@ -11,14 +11,13 @@ import ignite.distributed as idist
 
 from monai_samadapt.datasets import SECTIONS, load_datalist, read_split, write_split
 from monai_samadapt.datasets.decathlon import load_json, section_items
-from monai_samadapt.engines.artefacts import KEPT
-from monai_samadapt.engines.checkpoint import CHECKPOINT
 from monai_samadapt.engines.checks import Items, check_path
 from monai_samadapt.engines.lock import take
 from monai_samadapt.engines.previous import set_aside
 from monai_samadapt.errors import SamAdaptError, exits_in_one_line
 from monai_samadapt.processes import agreed
 from monai_samadapt.reports.jsonfile import write_json
+from monai_samadapt.run_files import CHECKPOINT, KEPT
 from monai_samadapt.transforms import DataSpec
 
 HASHES = "seen.json"

@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import Any
 
 from monai_samadapt.datasets import image_folders, inference_items, load_datalist
-from monai_samadapt.engines.artefacts import DESCRIPTION
 from monai_samadapt.engines.checks import (
     Items,
     check_base,
@@ -20,16 +19,17 @@ from monai_samadapt.engines.checks import (
     check_model_file,
     check_network,
     check_path,
-    check_settings,
 )
 from monai_samadapt.engines.ids import check_ids
 from monai_samadapt.engines.memory import check_memory
 from monai_samadapt.engines.optim import amp_dtype as find_amp_dtype
 from monai_samadapt.engines.prompt_items import check_prompts
+from monai_samadapt.engines.trained import check_settings
 from monai_samadapt.errors import SamAdaptError, exits_in_one_line
 from monai_samadapt.networks.base import check_block
 from monai_samadapt.networks.label_embeddings import label_embeddings
 from monai_samadapt.processes import agreed, check_alone
+from monai_samadapt.run_files import DESCRIPTION
 from monai_samadapt.running import running_config
 from monai_samadapt.transforms import DataSpec
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monai_samadapt.engines.artefacts import ADAPTER, DESCRIPTION, KEPT, MODEL
-from monai_samadapt.engines.checkpoint import CHECKPOINT
+from monai_samadapt.run_files import ADAPTER, CHECKPOINT, DESCRIPTION, HISTORY, KEPT, MANIFEST, MODEL
 
 PREVIOUS = "previous"
-RUN_FILES = (KEPT, MODEL, ADAPTER, DESCRIPTION, CHECKPOINT, "history.csv", "manifest.json")
+RUN_FILES = (KEPT, MODEL, ADAPTER, DESCRIPTION, CHECKPOINT, HISTORY, MANIFEST)
 
 
 def set_aside(folder: Path) -> None:

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from monai_samadapt.engines.artefacts import write_adapter, write_history, write_model
-from monai_samadapt.engines.checkpoint import CHECKPOINT, Checkpoint
+from monai_samadapt.engines.checkpoint import Checkpoint
 from monai_samadapt.engines.history import History
 from monai_samadapt.engines.seeds import seed_epoch
 from monai_samadapt.errors import exits_in_one_line
@@ -22,6 +22,7 @@ from monai_samadapt.files import atomic_path, remove_leftovers
 from monai_samadapt.networks import SegmentationNetwork
 from monai_samadapt.processes import all_items
 from monai_samadapt.reports import write_manifest
+from monai_samadapt.run_files import CHECKPOINT, MANIFEST
 from monai_samadapt.transforms import DataSpec
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ class TrainingRun:
     def _write_manifest(self, engine: Engine) -> None:
         report = self.network.parameter_report()
         write_manifest(
-            self.output_dir / "manifest.json",
+            self.output_dir / MANIFEST,
             self._started,
             device=getattr(engine.state, "device", "cpu"),
             datalist=self.items(engine),

@@ -10,10 +10,11 @@ import ignite.distributed as idist
 from ignite.engine import Engine, Events
 
 from monai_samadapt.backbones.base import LoadedBase
-from monai_samadapt.engines.artefacts import ADAPTER, DESCRIPTION, KEPT, MODEL, load_model
+from monai_samadapt.engines.artefacts import load_model
 from monai_samadapt.engines.kept_split import write_hashes
 from monai_samadapt.files import atomic_path
 from monai_samadapt.networks import SegmentationNetwork
+from monai_samadapt.run_files import ADAPTER, DESCRIPTION, KEPT, MODEL
 
 
 def load_start(network: SegmentationNetwork, model_file: str) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from monai_samadapt.engines.artefacts import DESCRIPTION, MODEL, read_description
+from monai_samadapt.engines.artefacts import read_description
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.networks import METHODS
+from monai_samadapt.run_files import DESCRIPTION, MODEL
 
 DEEPGROW = "deepgrow"
 KINDS = re.compile("deepedit|deepgrow|detection|classification")

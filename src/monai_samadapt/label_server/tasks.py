@@ -20,11 +20,11 @@ from monailabel.interfaces.tasks.batch_infer import BatchInferTask
 from monailabel.tasks.infer.bundle import BundleInferTask
 from monailabel.tasks.train.bundle import BundleTrainTask
 
-from monai_samadapt.engines.artefacts import DESCRIPTION
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.inferers.clicked import features_of
 from monai_samadapt.label_server.datastore import is_volume
 from monai_samadapt.label_server.known import check_images, check_model
+from monai_samadapt.run_files import DESCRIPTION
 from monai_samadapt.tracking.location import OFF
 from monai_samadapt.transforms import DataSpec
 from monai_samadapt.transforms.grid import shear_of

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from monai.bundle import ConfigParser
 
-from monai_samadapt.engines.artefacts import MODEL, load_weights
+from monai_samadapt.engines.artefacts import load_weights
+from monai_samadapt.run_files import MODEL
 
 
 def check_weights(bundle: Path) -> None:

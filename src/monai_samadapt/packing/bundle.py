@@ -13,16 +13,7 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from monai_samadapt.bundle_folders import read_overlay
-from monai_samadapt.engines.artefacts import (
-    ADAPTER,
-    DESCRIPTION,
-    KEPT,
-    MODEL,
-    network_from_adapter,
-    read_description,
-    write_adapter,
-    write_model,
-)
+from monai_samadapt.engines.artefacts import network_from_adapter, read_description, write_adapter, write_model
 from monai_samadapt.engines.kept_split import write_hashes
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.expressions import check_plain
@@ -32,10 +23,9 @@ from monai_samadapt.packing.metadata import mean_dice, packed_metadata
 from monai_samadapt.packing.page import page
 from monai_samadapt.reports.cases import read_cases, write_cases
 from monai_samadapt.reports.jsonfile import write_json
+from monai_samadapt.run_files import ADAPTER, CASES, DESCRIPTION, KEPT, MODEL, REPORT, SUMMARY
 from monai_samadapt.transforms import DataSpec
 
-SUMMARY, CASES = "summary.json", "cases.csv"
-REPORT = "report.html"
 TRAINING, INFERENCE, EVALUATION, METADATA = "train.json", "inference.json", "evaluate.json", "metadata.json"
 
 

@@ -20,8 +20,8 @@ from monai_samadapt.reports.figures import image_table, summary_table
 from monai_samadapt.reports.keeper import find_overlays, overlay_name
 from monai_samadapt.reports.page import Facts, Folded, Part, Picture, Section, write_page
 from monai_samadapt.reports.plots import distributions, training_curves
+from monai_samadapt.run_files import CASES, DESCRIPTION, HISTORY, MANIFEST, REPORT, SUMMARY
 
-REPORT = "report.html"
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -36,20 +36,20 @@ def write_report(run_dir: Path, report_dir: Path) -> None:
     Raises:
         SamAdaptError: when tables are missing or of another version.
     """
-    rows = by_prompts(read_cases(report_dir / "cases.csv"))
-    first = _read_json(report_dir / "summary.json")
+    rows = by_prompts(read_cases(report_dir / CASES))
+    first = _read_json(report_dir / SUMMARY)
     if not first or not rows:
         raise SamAdaptError("report_dir", str(report_dir), "holds no cases", "evaluate the run first")
     summaries = [first, *first["other_prompts"]]
     manifests = {
-        "evaluation": _read_json(report_dir / "manifest.json"),
-        "training": _read_json(run_dir / "manifest.json"),
+        "evaluation": _read_json(report_dir / MANIFEST),
+        "training": _read_json(run_dir / MANIFEST),
     }
-    about = _read_json(run_dir / "adapter.json")
+    about = _read_json(run_dir / DESCRIPTION)
     sections = [Section("Run", [_facts(about, manifests, summaries)])]
     overlays = find_overlays(report_dir / "overlays")
     sections += [_results(summary, rows[summary["prompts"]], overlays) for summary in summaries]
-    if history := _read_history(run_dir / "history.csv"):
+    if history := _read_history(run_dir / HISTORY):
         sections.append(Section("Training", [_curves(history)]))
     folded = [Folded(f"Manifest of the {name}", json.dumps(part, indent=2)) for name, part in manifests.items() if part]
     if folded:

@@ -17,11 +17,12 @@ from monai_samadapt.metrics import SegmentationMetrics
 from monai_samadapt.metrics.aggregate import by_prompts
 from monai_samadapt.processes import all_items
 from monai_samadapt.reports.cases import write_cases
-from monai_samadapt.reports.evaluation import REPORT, write_report
+from monai_samadapt.reports.evaluation import write_report
 from monai_samadapt.reports.keeper import CaseKeeper, find_overlays
 from monai_samadapt.reports.manifest import write_manifest
 from monai_samadapt.reports.summary import summarise, write_summary
 from monai_samadapt.reports.table import format_table
+from monai_samadapt.run_files import CASES, MANIFEST, REPORT, SUMMARY
 from monai_samadapt.transforms import DataSpec
 
 
@@ -82,9 +83,9 @@ class ReportHandler:
 
     def _write_tables(self) -> None:
         rows = self.metrics.rows
-        write_cases(rows, self.output_dir / "cases.csv")
+        write_cases(rows, self.output_dir / CASES)
         first, *others = (summarise(part, self.seed, prompts=name) for name, part in by_prompts(rows).items())
-        write_summary(first | {"other_prompts": others}, self.output_dir / "summary.json")
+        write_summary(first | {"other_prompts": others}, self.output_dir / SUMMARY)
         print("\n\n".join(format_table(summary) for summary in (first, *others)), flush=True)
 
     def _write_manifest(self, engine: Engine) -> None:
@@ -92,7 +93,7 @@ class ReportHandler:
         section = str(self.record.get("section", "evaluation"))
         files = {str(item["image"]): {key: item.get(key) for key in PATH_KEYS} for item in items}
         write_manifest(
-            self.output_dir / "manifest.json",
+            self.output_dir / MANIFEST,
             self._started,
             device=getattr(engine.state, "device", "cpu"),
             data={"items": {section: len(files)}, "sha256": data_fingerprint({section: list(files.values())})},

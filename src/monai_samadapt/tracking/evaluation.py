@@ -13,6 +13,7 @@ import ignite.distributed as idist
 from ignite.engine import Engine, Events
 
 from monai_samadapt.prompts import MODES
+from monai_samadapt.run_files import DESCRIPTION, SUMMARY
 from monai_samadapt.tracking.config import config_text
 from monai_samadapt.tracking.location import OFF, find_uri
 from monai_samadapt.tracking.log import RunLog
@@ -58,7 +59,7 @@ class MLflowEvaluation:
             return
         uri = find_uri(self.tracking_uri, self.output_dir, go_on=True)
         log = RunLog(uri, self.experiment, self.output_dir, self._name(), go_on=True)
-        summary = json.loads((self.report_dir / "summary.json").read_text(encoding="utf-8"))
+        summary = json.loads((self.report_dir / SUMMARY).read_text(encoding="utf-8"))
         log.metrics(summary_metrics(summary, self.section), step=0)
         log.send()
         log.clear(f"evaluation/{self.section}")
@@ -70,7 +71,7 @@ class MLflowEvaluation:
 
     def _name(self) -> str:
         try:
-            method = json.loads((self.output_dir / "adapter.json").read_text(encoding="utf-8"))["method"]
+            method = json.loads((self.output_dir / DESCRIPTION).read_text(encoding="utf-8"))["method"]
         except (OSError, ValueError, KeyError):
             method = "evaluation"
         return f"{method} {self.output_dir.resolve().name}"

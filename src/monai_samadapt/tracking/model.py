@@ -15,10 +15,11 @@ import torch
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 
-from monai_samadapt.engines.artefacts import MODEL, load_model, read_description
+from monai_samadapt.engines.artefacts import load_model, read_description
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.inferers import VolumeInferer
 from monai_samadapt.networks import METHODS
+from monai_samadapt.run_files import MODEL
 from monai_samadapt.transforms import DataSpec
 
 COLUMN = "image"

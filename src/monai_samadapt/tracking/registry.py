@@ -7,8 +7,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import monai_samadapt
-from monai_samadapt.engines.artefacts import DESCRIPTION, MODEL, read_description
+from monai_samadapt.engines.artefacts import read_description
 from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.run_files import DESCRIPTION, MODEL
 from monai_samadapt.tracking.client import connect, experiment_id, find_run
 from monai_samadapt.tracking.location import OFF, find_uri, read_record, write_record
 from monai_samadapt.tracking.preflight import REMEDY, preflight_tracking

@@ -14,6 +14,7 @@ from ignite.engine import Engine, Events
 
 from monai_samadapt.engines.history import step_losses
 from monai_samadapt.passwords import without_password
+from monai_samadapt.run_files import ADAPTER, DESCRIPTION, HISTORY, KEPT, MANIFEST
 from monai_samadapt.tracking.config import config_text
 from monai_samadapt.tracking.location import OFF, find_uri
 from monai_samadapt.tracking.log import RunLog, status_of
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from monai_samadapt.engines.run import TrainingRun
     from monai_samadapt.reports import CaseKeeper
 
-ARTEFACTS = ("adapter.safetensors", "adapter.json", "history.csv", "manifest.json", "datalist.json")
+ARTEFACTS = (ADAPTER, DESCRIPTION, HISTORY, MANIFEST, KEPT)
 
 
 class MLflowTracking:
