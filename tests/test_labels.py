@@ -55,6 +55,13 @@ def test_arrays_that_do_not_fit_name_the_file(labels: Any, overlapping: bool, ar
     assert "case7.png" in str(caught.value)
 
 
+def test_more_labels_than_a_map_of_8_bits_has_are_refused() -> None:
+    names = [str(number) for number in range(256)]
+    assert LabelSpec.parse(names[:255]).num_labels == 255
+    with pytest.raises(SamAdaptError, match="labels=256: are more than 255"):
+        LabelSpec.parse(names)
+
+
 @pytest.mark.parametrize("labels", [[], "Liver", ["A", "A"], [""], {"A": 0}, {"A": []}, {"A": "x"}])
 def test_wrong_labels_are_refused(labels: Any) -> None:
     with pytest.raises(SamAdaptError, match="labels="):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from monai_samadapt.errors import SamAdaptError
 
-NO_OVERLAYS = {"train", "evaluate", "inference", "metadata"}
+NO_OVERLAY = re.compile("train|evaluate|inference|metadata|multi_gpu")
 
 
 def bundles_folder() -> Path:
@@ -39,7 +40,7 @@ def overlay_file(bundle: Path, overlay: str) -> Path:
     """
     path = Path(overlay) if overlay.endswith(".json") else bundle / "configs" / f"{overlay}.json"
     if not path.is_file():
-        names = sorted({other.stem for other in (bundle / "configs").glob("*.json")} - NO_OVERLAYS)
+        names = sorted(other.stem for other in (bundle / "configs").glob("*.json") if not NO_OVERLAY.match(other.stem))
         problem = f"is no configuration of {bundle.name}"
         raise SamAdaptError("overlay", overlay, problem, f"give one of {', '.join(names)}, or a JSON file")
     return path
@@ -49,11 +50,24 @@ def read_overlay(bundle: Path, overlay: str) -> dict[str, Any]:
     """The ids of an overlay.
 
     Raises:
-        SamAdaptError: when there is none, or it cannot be read.
+        SamAdaptError: when there is none, it cannot be read, or one of the user's has an id that the bundle has not.
     """
     path = overlay_file(bundle, overlay)
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SamAdaptError("overlay", str(path), f"cannot be read ({error})", "give a JSON file") from error
+    if not isinstance(content, dict):
+        raise SamAdaptError("overlay", str(path), "is no JSON object", 'give ids, as {"labels": ["Liver"]}')
+    if overlay.endswith(".json"):
+        _check_known(content, bundle)
     return content
+
+
+def _check_known(ids: dict[str, Any], bundle: Path) -> None:
+    files = [bundle / "configs" / f"{name}.json" for name in ("train", "evaluate", "inference")]
+    known = {key for file in files if file.is_file() for key in json.loads(file.read_text(encoding="utf-8"))}
+    for key, value in ids.items():
+        if re.split("::|#", key)[0] not in known:
+            problem = f"is no id of the bundle {bundle.name}"
+            raise SamAdaptError(key, value, problem, "see the table of ids in the README")

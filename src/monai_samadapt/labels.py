@@ -13,6 +13,7 @@ import torch
 from monai_samadapt.errors import SamAdaptError
 
 MAX_COUNTED = 65535
+MAX_LABELS = 255
 
 Labels = Sequence[str] | Mapping[str, int | Sequence[int]]
 
@@ -51,6 +52,8 @@ class LabelSpec:
         if isinstance(labels, str) or not labels:
             raise SamAdaptError("labels", labels, "no list of label names", 'give e.g. ["Liver", "Tumor"]')
         names = tuple(labels)
+        if len(names) > MAX_LABELS:
+            raise SamAdaptError("labels", len(names), f"are more than {MAX_LABELS}", "leave some out, or join some")
         if len(set(names)) != len(names) or not all(isinstance(name, str) and name.strip() for name in names):
             raise SamAdaptError("labels", labels, "a name is empty or given twice", "give each label one name")
         if not isinstance(labels, Mapping):

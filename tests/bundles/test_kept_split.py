@@ -14,6 +14,7 @@ from monai_samadapt.datasets import load_datalist, read_split
 from monai_samadapt.engines import evaluation_items, save_split
 from monai_samadapt.engines.kept_split import write_hashes
 from monai_samadapt.engines.lock import give_back
+from monai_samadapt.engines.previous import check_apart
 from monai_samadapt.errors import OneLineExit, SamAdaptError
 from monai_samadapt.transforms import DataSpec
 
@@ -152,6 +153,40 @@ def test_a_run_that_begins_anew_sets_the_earlier_one_aside(data: Path, run: Path
         "model.pt",
     ]
     assert refused(evaluated, data, run / "previous", seed=1).key == "seed"
+
+
+def test_a_run_that_ended_early_leaves_the_earlier_one_whole(data: Path, run: Path) -> None:
+    (run / "model.pt").write_text("first")
+    (run / "evaluation").mkdir()
+    (run / "evaluation" / "summary.json").write_text("first")
+    before = (run / "datalist.json").read_bytes()
+    for seed in (1, 2, 3):  # each ends before it has weights
+        save_split(str(data), None, str(run), seed)
+        give_back()
+    assert sorted(path.name for path in run.iterdir()) == ["datalist.json", "previous"]
+    assert (run / "previous" / "datalist.json").read_bytes() == before != (run / "datalist.json").read_bytes()
+    assert (run / "previous" / "model.pt").read_text() == "first"
+    assert (run / "previous" / "evaluation" / "summary.json").read_text() == "first"
+    (run / "model.pt").write_text("second")
+    save_split(str(data), None, str(run), 4)
+    assert (run / "previous" / "model.pt").read_text() == "second"
+    assert not (run / "previous" / "evaluation").exists()  # it was of the first
+
+
+def test_a_training_in_the_folder_of_the_data_is_refused(data: Path, tmp_path: Path) -> None:
+    own = tmp_path / "lists"
+    own.mkdir()
+    (own / "datalist.json").write_text("{}")
+    for folder, dataset_dir, datalist in (
+        (data, str(data), None),
+        (own, str(data), str(own / "datalist.json")),
+        (own, str(own), "datalist.json"),
+    ):
+        with pytest.raises(SamAdaptError, match=r"^output_dir=.*: is the .*folder.* which is never written to"):
+            check_apart(str(folder), dataset_dir, datalist)
+    (own / "preflight.json").touch()  # a run's own list
+    check_apart(str(own), str(data), str(own / "datalist.json"))
+    check_apart(str(tmp_path / "new"), str(data), None)
 
 
 @pytest.mark.parametrize(

@@ -89,9 +89,31 @@ def test_planning_for_another_machine_needs_its_memory(capsys: pytest.CaptureFix
 
 
 def test_an_overlay_of_the_user_s_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "settings.json").write_text('{"image_size": 256}')
+    (tmp_path / "settings.json").write_text('{"image_size": 128}')
     here = doctor(capsys, "--bundle", "s_sam", "--variant", "vit_nano", "--overlay", str(tmp_path / "settings.json"))
-    assert here[0].startswith("vit_nano at 256 px")
+    assert here[0].startswith("vit_nano at 128 px")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{bad", r"^overlay='.*own.json': cannot be read \(Expecting property name"),
+        ("[1, 2]", r"^overlay='.*own.json': is no JSON object; give ids"),
+        ('{"windw": 3}', "^windw=3: is no id of the bundle s_sam; see the table of ids"),
+    ],
+)
+def test_unusable_overlays_end_in_one_line(
+    tmp_path: Path, content: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own.json").write_text(content)
+    assert main(["doctor", "--bundle", "s_sam", "--overlay", str(tmp_path / "own.json")]) == 1
+    error = capsys.readouterr().err
+    assert re.match(message, error) and error.count("\n") == 1
+
+
+def test_a_folder_that_is_no_bundle_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--bundle", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith(f"bundle={str(tmp_path)!r}: has no configs/train.json; ")
 
 
 def test_unknown_overlay_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

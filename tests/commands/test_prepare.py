@@ -19,6 +19,7 @@ from monai_samadapt.cli import main
 from monai_samadapt.commands.prepare import quoted
 from monai_samadapt.datasets import read_split
 from monai_samadapt.datasets.public import OWN, SETS
+from monai_samadapt.engines.lock import locked
 
 NANO = {"s_sam": "vit_nano", "balr_sam": "vit_nano", "sam2_lora": "hiera_nano"}
 SMALL = {"checkpoint": "random", "image_size": 64, "max_epochs": 1, "val_interval": 1, "batch_size": 2}
@@ -85,6 +86,12 @@ def test_printed_commands_train_each_bundle(tmp_path: Path, capsys: pytest.Captu
     image = Path(read_split(output).test[0]["image"])
     written = sorted(path.relative_to(tmp_path / "maps") for path in (tmp_path / "maps").rglob("*_seg*.png"))
     assert written == [Path(f"FundusImages/{image.stem}_seg_{label}.png") for label in ("Cup", "Disc")]
+    capsys.readouterr()
+    run(config_file=[inference, files[1]], skip_finished=True, **ids, **shared)
+    assert "0 of 1 cases are to be done" in capsys.readouterr().out
+    own = {**ids, "output_dir": str(tmp_path / "own"), "datalist": str(folder / "datalist.json")}
+    run(config_file=[inference, files[1]], **own, **shared)  # with the run's own list
+    assert sorted(path.relative_to(tmp_path / "own") for path in (tmp_path / "own").rglob("*_seg*.png")) == written
     (tmp_path / "new").mkdir()
     shutil.copy(image, tmp_path / "new" / "other.jpg")
     run(config_file=[inference, files[1]], **ids, **{**shared, "dataset_dir": str(tmp_path / "new")})
@@ -93,6 +100,16 @@ def test_printed_commands_train_each_bundle(tmp_path: Path, capsys: pytest.Captu
     for name, label in zip(names, ("Cup", "Disc"), strict=True):
         of_list = np.asarray(Image.open(tmp_path / "maps" / "FundusImages" / f"{image.stem}_seg_{label}.png"))
         assert (of_list == np.asarray(Image.open(tmp_path / "maps" / name))).all() and of_list.shape == (40, 48)
+
+
+def test_a_folder_that_is_being_prepared_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    papila(tmp_path / "download")
+    output = tmp_path / "lists"
+    with locked(output, "output", "prepare"):
+        assert main(["prepare", "papila", str(tmp_path / "download"), "--output", str(output)]) == 1
+    message = f"output={str(output)!r}: another prepare is writing there; wait for it, or give another output\n"
+    assert capsys.readouterr().err == message and [path.name for path in output.iterdir()] == [".lock"]
+    assert main(["prepare", "papila", str(tmp_path / "download"), "--output", str(output)]) == 0
 
 
 @pytest.mark.parametrize(

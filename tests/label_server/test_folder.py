@@ -108,7 +108,9 @@ def test_a_training_on_several_devices_that_fails_is_a_failure() -> None:
         SamAdaptTraining._run_command(None, [sys.executable, "-c", "raise SystemExit(3)"], os.environ)  # type: ignore[arg-type]
 
 
-def test_the_base_of_a_bundle_with_settings_of_prepare(tmp_path: Path, started: list[Any]) -> None:
+def test_the_base_of_a_bundle_with_settings_of_prepare(
+    tmp_path: Path, started: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     own = tmp_path / "settings.json"
     own.write_text(json.dumps({"modality": "fundus", "labels": {"Disc": [1, 2], "Cup": 2}, "nested": True}))
     words = ["serve", "--bundle", "s_sam", "--overlay", str(own), "--studies", str(tmp_path)]
@@ -117,8 +119,22 @@ def test_the_base_of_a_bundle_with_settings_of_prepare(tmp_path: Path, started: 
     assert main([*words, *settings]) == 0
     trained = json.loads((tmp_path / "app/bases/s_sam_settings/models/adapter.json").read_text())["preprocessing"]
     assert (trained["modality"], list(trained["labels"]), trained["nested"]) == ("fundus", ["Disc", "Cup"], True)
+    assert main(words) == 0  # --set may be left out
     own.write_text(json.dumps({"modality": "fundus", "labels": ["Disc"]}))
-    assert main([*words, *settings]) == 1 and len(started) == 1
+    assert main([*words, *settings]) == 1 and len(started) == 2
+    assert "overlay=[{'modality': 'fundus', 'labels': ['Disc']}]: " in capsys.readouterr().err
+
+
+def test_an_overlay_of_the_user_s_is_not_the_bundle_s_of_that_name(
+    tmp_path: Path, started: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "ct.json"
+    own.write_text(json.dumps({"modality": "mri", "labels": ["A", "B"]}))
+    words = ["serve", "--bundle", "s_sam", "--studies", str(tmp_path), "--app", str(tmp_path / "app")]
+    settings = [word for key, value in NANO.items() for word in ("--set", f"{key}={value}")]
+    assert main([*words, *settings, "--overlay", str(own)]) == 0
+    assert main([*words, *settings, "--overlay", "ct"]) == 1 and len(started) == 1
+    assert "overlay=[]: " in capsys.readouterr().err
 
 
 def test_the_base_of_a_bundle_is_packed_once(

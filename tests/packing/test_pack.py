@@ -222,3 +222,17 @@ def test_the_page_with_pictures_of_cases_comes_only_when_asked_for(packed: Path,
     ]
     assert read_cases(tmp_path / "shown" / "docs" / "evaluation" / "cases.csv")[0]["case"] == "doe"
     assert relative(tmp_path / "shown") == FILES | tables | {"docs/evaluation/report.html"}
+
+
+def test_an_evaluation_of_other_weights_is_left_out(packed: Path, tmp_path: Path) -> None:
+    source, run_dir = find_bundle("s_sam"), tmp_path / "run"
+    shutil.copytree(packed / "models", run_dir)
+    own = {"labels": {"Liver": {"metrics": {"dice": {"mean": 0.5}}}}}
+    write_json({"prompts": "none", **own, "other_prompts": []}, run_dir / "evaluation" / "summary.json")
+    for sha, scores in ((sha256(run_dir / "model.pt"), {"dice_Liver": 0.5}), ("0" * 64, {})):
+        write_json({"model_sha256": sha}, run_dir / "evaluation" / "manifest.json")
+        pack_run(run_dir, source, tmp_path / sha)
+        assert config(tmp_path / sha, "metadata")["eval_metrics"] == scores
+        assert (tmp_path / sha / "docs" / "evaluation").is_dir() is bool(scores)
+    with pytest.raises(SamAdaptError, match="was not evaluated with these weights"):
+        pack_run(run_dir, source, tmp_path / "none", with_report=True)

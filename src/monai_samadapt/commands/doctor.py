@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from monai_samadapt.bundle_folders import find_bundle, overlay_file
+from monai_samadapt.bundle_folders import find_bundle, overlay_file, read_overlay
 from monai_samadapt.errors import SamAdaptError
 
 IDS = ("variant", "image_size", "labels", "rank", "batch_size", "samples_per_volume", "adapt_from_block", "device")
@@ -68,6 +68,10 @@ def read_configs(options: argparse.Namespace) -> dict[str, Any]:
 
     logging.getLogger("monai.bundle.config_parser").setLevel(logging.ERROR)
     folder = Path(options.bundle) if Path(options.bundle).is_dir() else find_bundle(options.bundle)
+    if not (folder / "configs" / "train.json").is_file():
+        raise SamAdaptError("bundle", options.bundle, "has no configs/train.json", "give a bundle's name or folder")
+    for overlay in options.overlay:
+        read_overlay(folder, overlay)
     files = [overlay_file(folder, name) for name in ("train", *options.overlay)]
     parser = ConfigParser()
     parser.read_config([str(file) for file in files])

@@ -10,6 +10,7 @@ from typing import Any
 from monai_samadapt.bundle_folders import bundles_folder
 from monai_samadapt.datasets.public import OWN, OWN_TEXT, SETS, Own, Prepared, PublicSet, check_folders, prepare
 from monai_samadapt.datasets.split import SECTIONS
+from monai_samadapt.engines.lock import locked
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.transforms.chains import CHAINS
 
@@ -42,7 +43,9 @@ def run(options: argparse.Namespace) -> None:
     source, output = options.source.resolve(), (options.output or Path("prepared") / options.name).resolve()
     check_folders(source, output)
     entry = described(options, source)
-    print(description(entry, prepare(entry, source, output, options.seed), f"runs/{output.name}"))
+    with locked(output, "output", "prepare"):
+        prepared = prepare(entry, source, output, options.seed)
+    print(description(entry, prepared, f"runs/{output.name}"))
 
 
 def described(options: argparse.Namespace, source: Path) -> PublicSet:

@@ -94,24 +94,28 @@ def find(name: str, options: argparse.Namespace) -> Path:
         remedy = "give a folder made by samadapt pack, or the name of a bundle"
         raise SamAdaptError("bundle", name, "no such folder or bundle", remedy)
     target: Path = options.app / "bases" / "_".join([name, *(Path(overlay).stem for overlay in options.overlay)])
-    settings, record = own_settings(name, options), target.with_suffix(".json")
-    if not target.is_dir():
-        from monai_samadapt.packing import pack_base
-        from monai_samadapt.reports.jsonfile import write_json
+    record = target.with_name(f"{target.name}.json")
+    files = [overlay for overlay in options.overlay if overlay.endswith(".json")]
+    given = {"overlay": [read_overlay(find_bundle(name), file) for file in files], "set": parse_settings(options.set)}
+    if target.is_dir():
+        _check_given(given, json.loads(record.read_text()) if record.is_file() else {}, target)
+        return target
+    from monai_samadapt.packing import pack_base
+    from monai_samadapt.reports.jsonfile import write_json
 
-        pack_base(find_bundle(name), options.overlay, target, settings)
-        write_json(settings, record)
-        print(f"packed the untrained base: {target}")
-    elif settings and (was := json.loads(record.read_text()) if record.is_file() else {}) != settings:
-        raise SamAdaptError("set", settings, f"{target} was packed with {was}", "leave it out, or give another --app")
+    pack_base(find_bundle(name), options.overlay, target, parse_settings(options.set))
+    write_json(given, record)
+    print(f"packed the untrained base: {target}")
     return target
 
 
-def own_settings(name: str, options: argparse.Namespace) -> dict[str, Any]:
-    """The ids that the name of an untrained base does not tell: those of the user's files, and of ``--set``."""
-    files = [overlay for overlay in options.overlay if overlay.endswith(".json")]
-    ids = [read_overlay(find_bundle(name), file) for file in files]
-    return {key: value for part in (*ids, parse_settings(options.set)) for key, value in part.items()}
+def _check_given(given: dict[str, Any], was: dict[str, Any], target: Path) -> None:
+    """Refuse other overlays of the user's than a base was packed with, and other settings where some are given."""
+    for key, value in given.items():
+        before = was.get(key, type(value)())
+        if before != value and (value or key == "overlay"):
+            remedy = "give the same, or another --app" + (", or leave it out" if key == "set" else "")
+            raise SamAdaptError(key, value, f"{target} was packed with {before}", remedy)
 
 
 def command(options: argparse.Namespace, served: list[Served]) -> list[str]:

@@ -18,7 +18,7 @@ from monai_samadapt.files import atomic_path
 from monai_samadapt.metrics.aggregate import METRIC_NAMES, case_names
 from monai_samadapt.reports.bootstrap import Values, mean_of_defined
 from monai_samadapt.reports.summary import summarise
-from monai_samadapt.run_files import CASES
+from monai_samadapt.run_files import CASES, EVALUATION
 
 PERFECT = {"dice": 1.0, "hd95": 0.0, "nsd": 1.0}
 FIGURES = tuple(PERFECT)
@@ -99,7 +99,7 @@ def read_rows(cells: Sequence[Cell]) -> list[Row]:
             continue
         items = {str(Path(item["image"])): item for item in cell.fold.split.test}
         own = {"trained_on": cell.fold.group, "method": cell.method, "fold": cell.fold.number}
-        with open(cell.folder / "evaluation" / CASES, newline="", encoding="utf-8") as stream:
+        with open(cell.folder / EVALUATION / CASES, newline="", encoding="utf-8") as stream:
             for row in csv.DictReader(stream):
                 item = items[row["file"]]
                 numbers = {name: float(row[name]) if row[name] else math.nan for name in METRIC_NAMES}

@@ -63,7 +63,9 @@ class Study:
             self._check_together()
         for name, ids in self.methods.items():
             for data in self.sets.values():
-                check_ids(self._chosen(ids, data), find_method(name, ids).bundle)
+                bundle = find_method(name, ids).bundle
+                check_ids(self._chosen(ids, data), bundle)
+                read_overlay(find_bundle(bundle), data.overlay)
 
     def make_folds(self) -> list[Fold]:
         """Read the data sets and divide them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from monai_samadapt.datasets.decathlon import load_json, read_decathlon, section_items
+from monai_samadapt.datasets.decathlon import load_json, named_root, read_decathlon, section_items
 from monai_samadapt.datasets.scan import image_stem, is_series, list_images, pair_images
 from monai_samadapt.datasets.split import PATH_KEYS, Item, Split, check_subjects, split_by_subject
 from monai_samadapt.errors import SamAdaptError
@@ -95,11 +95,11 @@ def inference_items(dataset_dir: PathLike, datalist: PathLike | None = None) -> 
 
 
 def image_folders(dataset_dir: PathLike, datalist: PathLike | None = None) -> list[str]:
-    """Return the folders that a data set's images lie in: its own, and the ``root`` that its datalist names."""
+    """Return the folders that a data set's images lie in: its own, its datalist's, and the ``root`` that this names."""
     source = Path(os.path.abspath(dataset_dir))
     path = _datalist_path(source, datalist)
-    root = load_json(path).get("root") if path is not None else None
-    return [str(source), *([root] if isinstance(root, str) else [])]
+    folders = [source, path.parent, named_root(load_json(path))] if path is not None else [source]
+    return list(dict.fromkeys(str(folder) for folder in folders if folder is not None))
 
 
 def check_files(item: Item) -> None:

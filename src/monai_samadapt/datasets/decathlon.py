@@ -36,7 +36,7 @@ def read_decathlon(path: Path, root: Path, seed: int) -> Split:
         if "label" not in item:
             problem = f"has no label in {path}"
             raise SamAdaptError("image", item["image"], problem, "add its label, or move it to test")
-    return Split(training, validation, test, label_values(content.get("labels", {}), path), root)
+    return Split(training, validation, test, label_values(content.get("labels", {}), path), named_root(content) or root)
 
 
 def load_json(path: Path) -> dict[str, Any]:
@@ -58,6 +58,11 @@ def load_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def named_root(content: dict[str, Any]) -> Path | None:
+    """The folder that a datalist names as ``root``."""
+    return Path(content["root"]) if isinstance(content.get("root"), str) else None
+
+
 def section_items(content: dict[str, Any], section: str, path: Path, root: Path) -> list[Item]:
     """Return the items of a section, given as dicts or as plain paths of images.
 
@@ -69,7 +74,7 @@ def section_items(content: dict[str, Any], section: str, path: Path, root: Path)
     entries = content.get(section, [])
     if not isinstance(entries, list):
         raise SamAdaptError(section, type(entries).__name__, f"is no list in {path}", "give a list of items")
-    roots = [path.parent, root, *([Path(content["root"])] if isinstance(content.get("root"), str) else [])]
+    roots = [folder for folder in (path.parent, root, named_root(content)) if folder is not None]
     items = [_item(entry, section, path, roots) for entry in entries]
     seen: set[str] = set()
     for item in items:

@@ -23,13 +23,14 @@ from monai_samadapt.engines.checks import (
 from monai_samadapt.engines.ids import check_ids
 from monai_samadapt.engines.memory import check_memory
 from monai_samadapt.engines.optim import amp_dtype as find_amp_dtype
+from monai_samadapt.engines.previous import check_apart
 from monai_samadapt.engines.prompt_items import check_prompts
 from monai_samadapt.engines.trained import check_settings
 from monai_samadapt.errors import SamAdaptError, exits_in_one_line
 from monai_samadapt.networks.base import check_block
 from monai_samadapt.networks.label_embeddings import label_embeddings
 from monai_samadapt.processes import agreed, check_alone
-from monai_samadapt.run_files import DESCRIPTION
+from monai_samadapt.run_files import DESCRIPTION, PREFLIGHT
 from monai_samadapt.running import running_config
 from monai_samadapt.transforms import DataSpec
 
@@ -77,6 +78,8 @@ def preflight_training(
     sam2_version: str = "2.1",
     model_file: str | None = None,
     adapt_from_block: int = 0,
+    dataset_dir: str | None = None,
+    datalist: str | None = None,
 ) -> None:
     """Check everything a training run rests on.
 
@@ -93,12 +96,14 @@ def preflight_training(
         rank: must be None for methods without a rank.
         sam2_version: id of that name, for SAM2.
         model_file: weights to go on from, in a packed bundle, in place of a checkpoint.
-        adapt_from_block: id of that name.
+        adapt_from_block, dataset_dir, datalist: ids of these names.
     """
     check_alone()
     check_ids(running_config())
     check_device(device)
     check_folder("output_dir", output_dir)
+    if dataset_dir is not None:
+        check_apart(output_dir, dataset_dir, datalist)
     if rank is not None:
         raise SamAdaptError("rank", rank, "S-SAM trains singular values, it has no rank", "leave rank null")
     find_amp_dtype(amp_dtype)
@@ -116,7 +121,7 @@ def preflight_training(
     if shared:
         raise SamAdaptError("datalist", sorted(shared)[0], "is in training and in validation", "keep splits apart")
     check_memory(running_config())
-    check_items([*training, *validation], spec, Path(output_dir) / "preflight.json")
+    check_items([*training, *validation], spec, Path(output_dir) / PREFLIGHT)
 
 
 @agreed

@@ -21,7 +21,7 @@ from monailabel.utils.async_tasks.task import AsyncTask
 from monailabel.utils.others.generic import get_bundle_models
 
 import monai_samadapt
-from monai_samadapt.errors import find_error
+from monai_samadapt.errors import OneLineExit, find_error
 from monai_samadapt.label_server.datastore import CheckedDatastore
 from monai_samadapt.label_server.entropy import ENTROPY, EntropyScoring, HighestEntropy
 from monai_samadapt.label_server.folder import DEEPGROW
@@ -111,7 +111,7 @@ class SamAdaptApp(MONAILabelApp):
             check_images([image], known)
         try:
             return super().infer(request, datastore)
-        except Exception as error:
+        except (Exception, OneLineExit) as error:
             if found := find_error(error):
                 raise HTTPException(WRONG, str(found)) from error
             logger.exception("Inference failed")

@@ -17,16 +17,17 @@ from monai_samadapt.engines.artefacts import network_from_adapter, read_descript
 from monai_samadapt.engines.kept_split import write_hashes
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.expressions import check_plain
+from monai_samadapt.files import sha256
 from monai_samadapt.packing.configs import check_ids, ids_of, packed_evaluation, packed_training, with_ids
 from monai_samadapt.packing.labels import painted_labels
 from monai_samadapt.packing.metadata import mean_dice, packed_metadata
 from monai_samadapt.packing.page import page
 from monai_samadapt.reports.cases import read_cases, write_cases
 from monai_samadapt.reports.jsonfile import write_json
-from monai_samadapt.run_files import ADAPTER, CASES, DESCRIPTION, KEPT, MODEL, REPORT, SUMMARY
+from monai_samadapt.run_files import ADAPTER, CASES, DESCRIPTION, EVALUATION, KEPT, MANIFEST, MODEL, REPORT, SUMMARY
 from monai_samadapt.transforms import DataSpec
 
-TRAINING, INFERENCE, EVALUATION, METADATA = "train.json", "inference.json", "evaluate.json", "metadata.json"
+TRAINING, INFERENCE, EVALUATE, METADATA = "train.json", "inference.json", "evaluate.json", "metadata.json"
 
 
 def pack_run(
@@ -54,15 +55,17 @@ def pack_run(
     """
     description = read_description(run)
     check_ids(ids or {}, _read(source, TRAINING), ids_of(_read(source, TRAINING), description))
-    if with_report and not (run / "evaluation" / REPORT).is_file():
-        raise SamAdaptError("with_report", str(run), "was not evaluated", "run evaluate.json on it, or leave it out")
+    if with_report and not (_evaluated(run) and (run / EVALUATION / REPORT).is_file()):
+        problem = "was not evaluated with these weights"
+        raise SamAdaptError("with_report", str(run), problem, "run evaluate.json on it, or leave it out")
     if target.exists():
         raise SamAdaptError("to", str(target), "is there already", "give the name of a new folder or .zip file")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
         folder = Path(temporary) / "content" / target.stem
         spec = _write(folder, run, source, description, ids or {})
-        _evaluation(folder / "docs" / "evaluation", run / "evaluation", with_report)
+        if _evaluated(run):
+            _evaluation(folder / "docs" / EVALUATION, run / EVALUATION, with_report)
         if target.suffix == ".zip":
             folder = Path(shutil.make_archive(f"{temporary}/packed", "zip", folder.parent))
         os.replace(folder, target)
@@ -105,12 +108,12 @@ def _write(folder: Path, run: Path, source: Path, description: dict[str, Any], i
     settings = {**ids, **decided}
     settings["labels"] = painted_labels(settings["labels"], settings["overlapping"])
     spec = DataSpec.from_dict({**description["preprocessing"], "labels": settings["labels"]})
-    scores = run / "evaluation" / SUMMARY
-    summary = json.loads(scores.read_text()) if scores.is_file() else {}
+    summary = json.loads((run / EVALUATION / SUMMARY).read_text()) if _evaluated(run) else {}
     configs = folder / "configs"
     write_json(packed_training(with_ids(training, settings)), configs / TRAINING)
-    write_json(with_ids(inference, settings), configs / INFERENCE)
-    write_json(packed_evaluation(_read(source, EVALUATION)), configs / EVALUATION)
+    of_data = {key: value for key, value in settings.items() if key not in ("dataset_dir", "datalist")}
+    write_json(with_ids(inference, of_data), configs / INFERENCE)
+    write_json(packed_evaluation(_read(source, EVALUATE)), configs / EVALUATE)
     metadata = packed_metadata(_read(source, METADATA), spec, mean_dice(summary))
     write_json(metadata, configs / METADATA)
     for path in [source / "configs" / "logging.conf", *(source / "configs").glob("multi_gpu_*.json")]:
@@ -143,10 +146,20 @@ def _documents(folder: Path, source: Path, text: str) -> None:
     shutil.copy(source / "docs" / "data_license.txt", docs)
 
 
+def _evaluated(run: Path) -> bool:
+    """Whether a run has an evaluation, and not one of earlier weights."""
+    folder, model = run / EVALUATION, run / MODEL
+    if not (folder / SUMMARY).is_file():
+        return False
+    record = json.loads((folder / MANIFEST).read_text()) if (folder / MANIFEST).is_file() else {}
+    same = not model.is_file() or record.get("model_sha256") in (None, sha256(model))
+    if not same:
+        print(f"left out {folder}: it is of other weights than {model}; evaluate again to pack its figures")
+    return same
+
+
 def _evaluation(folder: Path, report: Path, with_report: bool) -> None:
     """Copy the tables, and the report when asked; without it nothing names a case, as names may be patients'."""
-    if not (report / SUMMARY).is_file():
-        return
     folder.mkdir()
     shutil.copy(report / SUMMARY, folder)
     if with_report:

@@ -13,6 +13,7 @@ from ignite.engine import Engine, Events
 
 from monai_samadapt.datasets.fingerprint import data_fingerprint
 from monai_samadapt.datasets.split import PATH_KEYS
+from monai_samadapt.files import sha256
 from monai_samadapt.metrics import SegmentationMetrics
 from monai_samadapt.metrics.aggregate import by_prompts
 from monai_samadapt.processes import all_items
@@ -90,7 +91,8 @@ class ReportHandler:
 
     def _write_manifest(self, engine: Engine) -> None:
         items = all_items(getattr(engine.state.dataloader, "dataset", None))
-        section = str(self.record.get("section", "evaluation"))
+        section, model = str(self.record.get("section", "evaluation")), Path(str(self.record.get("model_file")))
+        record = self.record | ({"model_sha256": sha256(model)} if model.is_file() else {})
         files = {str(item["image"]): {key: item.get(key) for key in PATH_KEYS} for item in items}
         write_manifest(
             self.output_dir / MANIFEST,
@@ -98,5 +100,5 @@ class ReportHandler:
             device=getattr(engine.state, "device", "cpu"),
             data={"items": {section: len(files)}, "sha256": data_fingerprint({section: list(files.values())})},
             seed=self.seed,
-            **self.record,
+            **record,
         )

@@ -95,7 +95,8 @@ class SaveSegmentationd(SaveImaged):
         base = str(self.output_dir / relative_name(source, self.data_root_dir))
         if self.written.setdefault(base, source) != source:
             problem = f"would be saved over the result of {self.written[base]}"
-            raise SamAdaptError("image", source, problem, "set data_root_dir to a folder that holds both")
+            remedy = "give a dataset_dir, or a root in the datalist, that holds both"
+            raise SamAdaptError("image", source, problem, remedy)
         return base
 
     def _save(self, maps: MetaTensor, base: str, extension: str, split: bool) -> None:
