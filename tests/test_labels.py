@@ -42,8 +42,15 @@ def test_channels_of_overlapping_labels() -> None:
 @pytest.mark.parametrize(
     ("labels", "overlapping", "array", "words"),
     [
-        (["A"], False, [[0, 2]], "2.0"),
-        (["A", "B"], False, [[0, 255]], "255.0"),
+        (["A"], False, [[0, 2]], r"has values 2 outside \[0, 1\]; name every value"),
+        (["A", "B"], False, [[0, 255]], r"has values 255 outside \[0, 1, 2\]; name every value"),
+        (["A"], False, [[0, 0.5, 1]], r"has values 0.5 outside \[0, 1\]; resample label maps by the nearest"),
+        (
+            ["A"],
+            False,
+            [[*range(60)]],
+            r"has values 2, 3, .*, 9 and 50 others outside .*; cut soft edges at half by",
+        ),
         (["A", "B"], True, [[0, 1]], "1 channels for 2"),
         (["A"], True, [[0, 1, 3]], "not binary"),
         ({"A": 1}, False, [[0], [1]], "2 channels, not 1"),

@@ -14,6 +14,8 @@ from monai_samadapt.errors import SamAdaptError
 
 MAX_COUNTED = 65535
 MAX_LABELS = 255
+SOFT = 32
+"""More unknown values than this are no labels."""
 
 Labels = Sequence[str] | Mapping[str, int | Sequence[int]]
 
@@ -151,8 +153,10 @@ class LabelSpec:
             return ((255,),)
         allowed = {0.0} | {float(value) for group in self.values for value in group}
         if extra := sorted(found - allowed):
-            remedy = 'name every value in labels, e.g. {"Liver": 1, "Tumor": [2, 3]}'
-            raise SamAdaptError("label", str(file), f"has values {extra[:8]} outside {sorted(allowed)}", remedy)
+            shown = ", ".join(f"{value:g}" for value in extra[:8])
+            more = f" and {len(extra) - 8} others" if len(extra) > 8 else ""
+            problem = f"has values {shown}{more} outside {[int(value) for value in sorted(allowed)]}"
+            raise SamAdaptError("label", str(file), problem, _remedy(extra))
         return self.values
 
     def _encode_channels(self, array: torch.Tensor, file: object) -> torch.Tensor:
@@ -163,6 +167,14 @@ class LabelSpec:
         if not torch.equal(array, positive.to(array.dtype) * array.max().clamp(min=1)):
             raise SamAdaptError("label", str(file), "is not binary", "give 0 and 1 (or 0 and 255) in every channel")
         return positive.to(torch.uint8)
+
+
+def _remedy(extra: Sequence[float]) -> str:
+    if not all(value.is_integer() for value in extra):
+        return "resample label maps by the nearest neighbour"
+    if len(extra) > SOFT:
+        return "cut soft edges at half by samadapt prepare folders DATA --labels NAME, or save as PNG instead of JPG"
+    return 'name every value in labels, e.g. {"Liver": 1, "Tumor": [2, 3]}'
 
 
 def _found(array: torch.Tensor) -> set[float]:

@@ -173,6 +173,14 @@ def test_a_run_that_ended_early_leaves_the_earlier_one_whole(data: Path, run: Pa
     assert not (run / "previous" / "evaluation").exists()  # it was of the first
 
 
+def test_images_without_a_label_are_told(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (data / "labels" / "4.png").unlink()
+    save_split(str(data), None, str(tmp_path / "new"), 0)
+    left = data / "images" / "4.png"
+    expected = f"cases: 6 training, 1 validation, 2 test; 1 images have no label and are left out, the first {left}\n"
+    assert capsys.readouterr().out == expected
+
+
 def test_a_training_in_the_folder_of_the_data_is_refused(data: Path, tmp_path: Path) -> None:
     own = tmp_path / "lists"
     own.mkdir()

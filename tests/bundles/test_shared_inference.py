@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from monai_samadapt.errors import OneLineExit
+
 OVERLAPPING = {"Disc": [1, 2], "Cup": 2}
 
 
@@ -54,6 +56,25 @@ def test_finished_cases_are_left_alone(infer: Any, tmp_path: Path, capsys: pytes
     assert "0 of 5 cases are to be done" in capsys.readouterr().out
     # without probabilities a case is finished, with them it is not
     assert len(infer(tmp_path, skip_finished=True, probabilities=True)) == 15
+
+
+def test_results_beside_the_images_are_refused(bundle: Any, picture_data: Path, picture_run: Any) -> None:
+    """They would be taken for images the next time."""
+    folder = picture_data / "images"
+
+    def cases(source: Path, output: Path) -> list[dict[str, Any]]:
+        ids = {**picture_run.model, "dataset_dir": str(source), "output_dir": str(output)}
+        workflow = bundle.workflow("inference+image2d", "infer", **ids)
+        found: list[dict[str, Any]] = workflow.parser.get_parsed_content("dataset::data")
+        return found
+
+    for source, output in ((folder, folder), (picture_data, picture_data)):
+        with pytest.raises(OneLineExit) as caught:
+            cases(source, output)
+        error = caught.value.error
+        assert (error.key, error.problem) == ("output_dir", f"results would lie beside the images in {folder}")
+    assert len(cases(folder, folder / "results")) == 5
+    assert len(cases(folder / "fundus_001.png", folder)) == 1  # nobody lists its folder
 
 
 def test_case_lacking_one_of_its_files_is_not_finished(bundle: Any, picture_data: Path, tmp_path: Path) -> None:

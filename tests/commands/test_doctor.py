@@ -111,6 +111,12 @@ def test_unusable_overlays_end_in_one_line(
     assert re.match(message, error) and error.count("\n") == 1
 
 
+def test_ids_without_a_bundle_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for option, value in (("--overlay", "ct"), ("--image_size", "256")):
+        assert main(["doctor", option, value]) == 1
+        assert re.match(rf"{option[2:]}=.*: is for the memory of a bundle; give --bundle too", capsys.readouterr().err)
+
+
 def test_a_folder_that_is_no_bundle_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--bundle", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith(f"bundle={str(tmp_path)!r}: has no configs/train.json; ")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from monai_samadapt.engines import adamw, warmup_polynomial
+from monai_samadapt.errors import OneLineExit
 from monai_samadapt.networks import BALRSam
 
 
@@ -20,6 +23,12 @@ def test_norms_biases_and_singular_vectors_do_not_decay() -> None:
     assert "detail.stem.0.weight" in decayed and "sam.image_encoder.blocks.0.attn.qkv.lora_B" in decayed
     assert not {name for name in decayed if name.endswith("bias") or names[name].ndim == 1}
     assert "detail.stem.1.weight" not in decayed  # the scale of a norm
+
+
+@pytest.mark.parametrize("rate", ["high", -1, float("nan")])
+def test_a_rate_that_is_none_ends_the_run_in_one_line(rate: Any) -> None:
+    with pytest.raises(OneLineExit, match=r"learning_rate=.*: is no rate; give e.g. 1e-3"):
+        adamw(BALRSam("vit_nano", 64, ["A"], checkpoint="random"), rate)
 
 
 @pytest.mark.parametrize(

@@ -111,13 +111,14 @@ def test_a_training_on_several_devices_that_fails_is_a_failure() -> None:
 def test_the_base_of_a_bundle_with_settings_of_prepare(
     tmp_path: Path, started: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    own = tmp_path / "settings.json"
+    own = tmp_path / "prepared" / "papila" / "settings.json"
+    own.parent.mkdir(parents=True)
     own.write_text(json.dumps({"modality": "fundus", "labels": {"Disc": [1, 2], "Cup": 2}, "nested": True}))
     words = ["serve", "--bundle", "s_sam", "--overlay", str(own), "--studies", str(tmp_path)]
     words += ["--app", str(tmp_path / "app")]
     settings = [word for key, value in NANO.items() for word in ("--set", f"{key}={value}")]
     assert main([*words, *settings]) == 0
-    trained = json.loads((tmp_path / "app/bases/s_sam_settings/models/adapter.json").read_text())["preprocessing"]
+    trained = json.loads((tmp_path / "app/bases/s_sam_papila/models/adapter.json").read_text())["preprocessing"]
     assert (trained["modality"], list(trained["labels"]), trained["nested"]) == ("fundus", ["Disc", "Cup"], True)
     assert main(words) == 0  # --set may be left out
     own.write_text(json.dumps({"modality": "fundus", "labels": ["Disc"]}))

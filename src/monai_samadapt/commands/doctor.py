@@ -32,6 +32,9 @@ def register(commands: Any) -> None:
 def run(options: argparse.Namespace) -> None:
     """Print the environment, or with a bundle the memory of a training step and the setting that fits."""
     if options.bundle is None:
+        for key in ("overlay", *IDS):
+            if given := getattr(options, key):
+                raise SamAdaptError(key, given, "is for the memory of a bundle", "give --bundle too")
         from monai_samadapt.commands.environment import report
 
         print(report())

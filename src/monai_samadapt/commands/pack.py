@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,8 @@ def run(options: argparse.Namespace) -> None:
             raise SamAdaptError("overlay", options.overlay[0], "is for an untrained base", remedy)
         target = options.to or default_target(options.output_dir)
         spec = pack_run(options.output_dir, source_of(options.output_dir), target, ids, options.with_report)
-    print(f"wrote {target}: {', '.join(spec.label_spec.names)}; serve it by samadapt serve --bundle {target}")
+    serve = f"samadapt serve --bundle {shlex.quote(str(target))}"
+    print(f"wrote {target}: {', '.join(spec.label_spec.names)}; serve it by {serve}")
 
 
 def default_target(run_dir: Path) -> Path:

@@ -21,7 +21,7 @@ def register(commands: Any) -> None:
     parser.add_argument("name", nargs="?", help="data set; see --list")
     parser.add_argument("source", nargs="?", type=Path, help="folder of the unpacked download")
     parser.add_argument("--list", action="store_true", help="print all data sets with their licences")
-    parser.add_argument("--output", type=Path, help="folder to write to; by default prepared/NAME")
+    parser.add_argument("--output", type=Path, help="by default prepared/NAME, of own data prepared/FOLDER")
     parser.add_argument("--seed", type=int, default=0, help="of a division that is drawn")
     own = parser.add_argument_group("data of your own, with the name folders")
     own.add_argument("--images", help="sub-folder, or a pattern with one *, as */CT.nii.gz; by default images")
@@ -40,7 +40,9 @@ def run(options: argparse.Namespace) -> None:
     if options.name not in (*SETS, *OWN) or options.source is None:
         remedy = f"give one of {', '.join((*SETS, *OWN))}, and its folder"
         raise SamAdaptError("name", options.name, "no known data set, or no source", remedy)
-    source, output = options.source.resolve(), (options.output or Path("prepared") / options.name).resolve()
+    source = options.source.resolve()
+    default = Path("prepared") / (source.name if options.name in OWN else options.name)
+    output = (options.output or default).resolve()
     check_folders(source, output)
     entry = described(options, source)
     with locked(output, "output", "prepare"):

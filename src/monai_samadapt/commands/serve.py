@@ -93,7 +93,7 @@ def find(name: str, options: argparse.Namespace) -> Path:
     if not (bundles_folder() / name).is_dir():
         remedy = "give a folder made by samadapt pack, or the name of a bundle"
         raise SamAdaptError("bundle", name, "no such folder or bundle", remedy)
-    target: Path = options.app / "bases" / "_".join([name, *(Path(overlay).stem for overlay in options.overlay)])
+    target: Path = options.app / "bases" / "_".join([name, *map(_short, options.overlay)])
     record = target.with_name(f"{target.name}.json")
     files = [overlay for overlay in options.overlay if overlay.endswith(".json")]
     given = {"overlay": [read_overlay(find_bundle(name), file) for file in files], "set": parse_settings(options.set)}
@@ -107,6 +107,12 @@ def find(name: str, options: argparse.Namespace) -> Path:
     write_json(given, record)
     print(f"packed the untrained base: {target}")
     return target
+
+
+def _short(overlay: str) -> str:
+    """The name of an overlay; of the ``settings.json`` of a prepared set that of its folder."""
+    path = Path(overlay)
+    return path.resolve().parent.name if path.name == "settings.json" else path.stem
 
 
 def _check_given(given: dict[str, Any], was: dict[str, Any], target: Path) -> None:

@@ -135,9 +135,10 @@ def _read_folders(root: Path, seed: int) -> Split:
     items = [{**_image_item(image), "label": str(label)} for image, label in pairs if label is not None]
     if not items:
         problem = "has neither datalist.json nor images/ with labels/ of the same names"
-        raise SamAdaptError("dataset_dir", str(root), problem, "add one of them")
+        remedy = "add one of them, or make a list of other folders by samadapt prepare folders"
+        raise SamAdaptError("dataset_dir", str(root), problem, remedy)
     training, validation, test = split_by_subject(items, FOLDER_FRACTIONS, seed)
-    return Split(training, validation, test, {}, root)
+    return Split(training, validation, test, {}, root, tuple(str(image) for image, label in pairs if label is None))
 
 
 def _images_in(root: Path) -> list[Item]:

@@ -29,6 +29,7 @@ class Split:
         test: items for the final evaluation or for inference; they may lack a label.
         labels: label name → value or values in the label files, without background; empty when not told.
         root: the data set's folder.
+        unlabelled: images that are left out, since they have no label.
     """
 
     training: list[Item]
@@ -36,6 +37,7 @@ class Split:
     test: list[Item]
     labels: dict[str, int | list[int]] = field(default_factory=dict)
     root: Path = Path()
+    unlabelled: tuple[str, ...] = ()
 
     def section(self, name: str) -> list[Item]:
         """Return the items of ``training``, ``validation`` or ``test``.

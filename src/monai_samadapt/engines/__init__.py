@@ -18,7 +18,7 @@ from monai_samadapt.engines.preflight import (
 )
 from monai_samadapt.engines.prepare import keep_on_host, prepare_batch
 from monai_samadapt.engines.prompt_items import per_mode, prompted
-from monai_samadapt.engines.prompting import PromptedBatch
+from monai_samadapt.engines.prompting import PromptedBatch, prompted_batch
 from monai_samadapt.engines.run import TrainingRun
 from monai_samadapt.engines.seeds import set_seed
 from monai_samadapt.engines.start import PublishWeights, load_start
@@ -51,6 +51,7 @@ __all__ = [
     "preflight_training",
     "prepare_batch",
     "prompted",
+    "prompted_batch",
     "save_split",
     "set_seed",
     "source_folders",

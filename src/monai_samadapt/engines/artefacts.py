@@ -15,7 +15,7 @@ from monai_samadapt.errors import SamAdaptError, exits_in_one_line
 from monai_samadapt.files import atomic_path
 from monai_samadapt.networks import METHODS, SegmentationNetwork
 from monai_samadapt.reports.manifest import versions
-from monai_samadapt.run_files import ADAPTER, DESCRIPTION, HISTORY, MODEL
+from monai_samadapt.run_files import ADAPTER, CHECKPOINT, DESCRIPTION, HISTORY, MODEL
 from monai_samadapt.transforms import DataSpec
 
 
@@ -110,6 +110,7 @@ def load_weights(network: SegmentationNetwork, model_file: str) -> None:
     path = Path(model_file)
     if not path.is_file():
         raise SamAdaptError("model_file", model_file, "no such file", "train first, or give the model.pt of a run")
+    _check_kind(network, path)
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), strict=True)
     except Exception as error:
@@ -118,3 +119,15 @@ def load_weights(network: SegmentationNetwork, model_file: str) -> None:
         raise SamAdaptError("model_file", model_file, f"does not fit the network ({reason})", remedy) from error
     check_unstored(network, path.with_name(DESCRIPTION))
     network.eval()
+
+
+def _check_kind(network: SegmentationNetwork, path: Path) -> None:
+    """Refuse another file of a run, and the weights of another method, by name."""
+    if path.name in (ADAPTER, CHECKPOINT):
+        remedy = f"give the {MODEL} of that folder, or let samadapt pack make one of the adapter"
+        raise SamAdaptError("model_file", str(path), f"is no {MODEL}", remedy)
+    description = path.with_name(DESCRIPTION)
+    method = json.loads(description.read_text()).get("method") if description.is_file() else network.method
+    if method != network.method:
+        problem = f"was trained by {method}, this is {network.method}"
+        raise SamAdaptError("model_file", str(path), problem, f"run the bundle {method}")

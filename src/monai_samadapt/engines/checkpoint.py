@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from ignite.engine import Engine
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from monai_samadapt.engines.trained import same_setting
 from monai_samadapt.errors import SamAdaptError, first_line
 from monai_samadapt.networks import SegmentationNetwork
 from monai_samadapt.transforms import DataSpec
@@ -128,7 +128,7 @@ def check_checkpoint(
     """
     for key, value in settings.items():
         was = state["settings"].get(key)
-        if json.dumps(was) != json.dumps(value):  # as text, since the order of labels counts
+        if not same_setting(key, was, value):
             raise SamAdaptError(key, value, f"the run to resume has {was!r}", "keep it, or set resume False")
     if state["base_sha256"] != base_sha256:
         problem = "the run to resume began with other base weights"

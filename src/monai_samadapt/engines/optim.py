@@ -7,16 +7,19 @@ from torch import nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.errors import SamAdaptError, exits_in_one_line
 from monai_samadapt.networks import SegmentationNetwork
 
 
+@exits_in_one_line
 def adamw(network: SegmentationNetwork, learning_rate: float, weight_decay: float = 0.01) -> AdamW:
     """AdamW over exactly the trained parameters of a network.
 
     Weight matrices decay. Norms, biases, positions and the scale and shift of singular values do not: decay would pull
     the scale to 0 rather than to its neutral 1.
     """
+    if isinstance(learning_rate, str) or not learning_rate >= 0:
+        raise SamAdaptError("learning_rate", learning_rate, "is no rate", "give e.g. 1e-3")
     decayed: list[nn.Parameter] = []
     kept: list[nn.Parameter] = []
     for name, parameter in network.trainable_parameters().items():

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from monai_samadapt.engines.prepare import prepare_batch, prompt_keywords
-from monai_samadapt.errors import SamAdaptError
+from monai_samadapt.errors import SamAdaptError, exits_in_one_line
 from monai_samadapt.labels import Labels, LabelSpec
 from monai_samadapt.prompts import MODES, check_modes, draw_prompts
 
@@ -56,6 +56,12 @@ class PromptedBatch:
         if mode != MODES["none"] and random.random() >= self.dropout:
             keywords |= prompt_keywords(*draw_prompts(self.label_spec.masks(label), mode, filled(image)[:, None]))
         return image, label, (), keywords
+
+
+@exits_in_one_line
+def prompted_batch(**settings: Any) -> PromptedBatch:
+    """A `PromptedBatch`; ends the run in one line when a setting is wrong."""
+    return PromptedBatch(**settings)
 
 
 def filled(image: Tensor) -> Tensor:

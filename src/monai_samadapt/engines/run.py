@@ -22,7 +22,7 @@ from monai_samadapt.files import atomic_path, remove_leftovers
 from monai_samadapt.networks import SegmentationNetwork
 from monai_samadapt.processes import all_items
 from monai_samadapt.reports import write_manifest
-from monai_samadapt.run_files import CHECKPOINT, MANIFEST
+from monai_samadapt.run_files import CHECKPOINT, MANIFEST, MODEL
 from monai_samadapt.transforms import DataSpec
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class TrainingRun:
         engine.add_event_handler(Events.EPOCH_STARTED, self.start_epoch)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.finish_step)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.finish_epoch)
+        engine.add_event_handler(Events.COMPLETED, lambda: _say(f"weights: {self.output_dir / MODEL}"))
         # else each validation case would switch to evaluation and back, and adapters would be merged for each
         self.evaluator.add_event_handler(Events.EPOCH_STARTED, self.network.eval)
         if self.tracking is not None:
@@ -99,6 +100,8 @@ class TrainingRun:
         path = self.output_dir / CHECKPOINT
         if self.resume and path.is_file():
             self._restore(engine, path)
+        elif self.resume:
+            _say(f"nothing to resume in {self.output_dir}: starts at epoch 1")
 
     def start_epoch(self, engine: Engine) -> None:
         """Seed every source of chance with ``seed + epoch``."""

@@ -25,6 +25,21 @@ def check_unstored(network: SegmentationNetwork, description: Path) -> None:
 def _check_same(settings: Mapping[str, Any], description: Path, part: str) -> None:
     trained = json.loads(description.read_text())[part] if description.is_file() else {}
     for key, value in settings.items():
-        # compared as text, since the order of labels counts
-        if key in trained and json.dumps(trained[key]) != json.dumps(value):
+        if key in trained and not same_setting(key, trained[key], value):
             raise SamAdaptError(key, value, f"the model was trained with {trained[key]!r}", f"pass --{key} as trained")
+
+
+def same_setting(key: str, was: Any, now: Any) -> bool:
+    """Whether two values of a setting are the same as JSON, in which the order of labels counts.
+
+    Several labels by name are the same as with the values 1, 2, …; one alone is not, as its files may hold 255.
+    """
+    if key == "labels":
+        was, now = _with_values(was), _with_values(now)
+    return json.dumps(was) == json.dumps(now)
+
+
+def _with_values(labels: Any) -> Any:
+    if isinstance(labels, Mapping) or len(labels) < 2:
+        return labels
+    return {name: value for value, name in enumerate(labels, 1)}
