@@ -55,7 +55,8 @@ def pack_run(
     """
     description = read_description(run)
     check_ids(ids or {}, _read(source, TRAINING), ids_of(_read(source, TRAINING), description))
-    if with_report and not (_evaluated(run) and (run / EVALUATION / REPORT).is_file()):
+    evaluated = _evaluated(run)
+    if with_report and not (evaluated and (run / EVALUATION / REPORT).is_file()):
         problem = "was not evaluated with these weights"
         raise SamAdaptError("with_report", str(run), problem, "run evaluate.json on it, or leave it out")
     if target.exists():
@@ -63,8 +64,9 @@ def pack_run(
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
         folder = Path(temporary) / "content" / target.stem
-        spec = _write(folder, run, source, description, ids or {})
-        if _evaluated(run):
+        summary = json.loads((run / EVALUATION / SUMMARY).read_text()) if evaluated else {}
+        spec = _write(folder, run, source, description, ids or {}, mean_dice(summary))
+        if evaluated:
             _evaluation(folder / "docs" / EVALUATION, run / EVALUATION, with_report)
         if target.suffix == ".zip":
             folder = Path(shutil.make_archive(f"{temporary}/packed", "zip", folder.parent))
@@ -101,20 +103,26 @@ def pack_base(source: Path, overlays: Sequence[str], target: Path, ids: Mapping[
         return pack_run(Path(folder), source, target, others)
 
 
-def _write(folder: Path, run: Path, source: Path, description: dict[str, Any], ids: Mapping[str, Any]) -> DataSpec:
+def _write(
+    folder: Path,
+    run: Path,
+    source: Path,
+    description: dict[str, Any],
+    ids: Mapping[str, Any],
+    scores: Mapping[str, float],
+) -> DataSpec:
     training, inference = _read(source, TRAINING), _read(source, INFERENCE)
     decided = ids_of(training, description)
     check_plain(DESCRIPTION, decided, run)
     settings = {**ids, **decided}
     settings["labels"] = painted_labels(settings["labels"], settings["overlapping"])
     spec = DataSpec.from_dict({**description["preprocessing"], "labels": settings["labels"]})
-    summary = json.loads((run / EVALUATION / SUMMARY).read_text()) if _evaluated(run) else {}
     configs = folder / "configs"
     write_json(packed_training(with_ids(training, settings)), configs / TRAINING)
     of_data = {key: value for key, value in settings.items() if key not in ("dataset_dir", "datalist")}
     write_json(with_ids(inference, of_data), configs / INFERENCE)
     write_json(packed_evaluation(_read(source, EVALUATE)), configs / EVALUATE)
-    metadata = packed_metadata(_read(source, METADATA), spec, mean_dice(summary))
+    metadata = packed_metadata(_read(source, METADATA), spec, scores)
     write_json(metadata, configs / METADATA)
     for path in [source / "configs" / "logging.conf", *(source / "configs").glob("multi_gpu_*.json")]:
         shutil.copy(path, configs)
