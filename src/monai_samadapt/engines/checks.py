@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from math import inf
 from pathlib import Path
 from pydoc import locate
 from tempfile import TemporaryFile
@@ -26,6 +27,14 @@ from monai_samadapt.processes import share
 from monai_samadapt.transforms import DataSpec
 
 Items = Sequence[dict[str, Any]]
+RANGES: dict[str, tuple[Any, float, float]] = {
+    "seed": (int, 0, 2**32 - 1),
+    "num_workers": (int, 0, inf),
+    "prefix_copies": (int, 0, inf),
+    "early_stop_patience": (int, 0, inf),
+    "cache_rate": ((int, float), 0, 1),
+}
+"""Ids of a training: their type, the least and the greatest value."""
 CHECKED = ("centre", "prompts")
 """What `DataSpec.check_item` looks at beside files."""
 
@@ -114,6 +123,17 @@ def check_counts(counts: Mapping[str, int]) -> None:
     for key, value in counts.items():
         if not isinstance(value, int) or value < 1:
             raise SamAdaptError(key, value, "is no positive number", "give 1 or more")
+
+
+def check_ranges(config: Mapping[str, Any] | None) -> None:
+    """Refuse values of a running configuration's ids outside of `RANGES`; expressions are not looked at."""
+    for key, (number, low, high) in RANGES.items():
+        value = (config or {}).get(key, low)
+        if isinstance(value, str) and value.startswith(("$", "@")):
+            continue
+        if not isinstance(value, number) or not low <= value <= high:
+            what = "a number from 0 to 1" if high == 1 else "a whole number from 0"
+            raise SamAdaptError(key, value, f"is not {what}", f"give e.g. {min(high, 1)}")
 
 
 def check_path(key: str, value: str | None) -> None:

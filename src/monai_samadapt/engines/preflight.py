@@ -19,6 +19,7 @@ from monai_samadapt.engines.checks import (
     check_model_file,
     check_network,
     check_path,
+    check_ranges,
 )
 from monai_samadapt.engines.ids import check_ids
 from monai_samadapt.engines.memory import check_memory
@@ -104,6 +105,7 @@ def preflight_training(
     check_folder("output_dir", output_dir)
     if dataset_dir is not None:
         check_apart(output_dir, dataset_dir, datalist)
+    check_ranges(running_config())
     if rank is not None:
         raise SamAdaptError("rank", rank, "S-SAM trains singular values, it has no rank", "leave rank null")
     find_amp_dtype(amp_dtype)
