@@ -80,7 +80,7 @@ def test_wrong_items_are_refused_in_one_line(nifti, picture):
         (CT, {"image": image}, "has no file for it"),
         (CT, {"label": image}, "has no file for it"),
         (CT, {"image": "absent.nii.gz", "label": image}, "does not exist"),
-        (CT, {"image": image, "label": nifti(LABEL + 1, name="label.nii.gz")}, r"values \[3.0\] outside"),
+        (CT, {"image": image, "label": nifti(LABEL + 1, name="label.nii.gz")}, r"has values 3 outside \[0, 1, 2\]"),
         (CT, {"image": image, "label": nifti(np.stack([LABEL] * 2, -1), name="many.nii.gz")}, "has 2 channels, not 1"),
         (PICTURES, {"image": grey, "label": picture(LABEL[..., :3], "rgb.png")}, "has 3 channels, not 1"),
         (PICTURES, {"image": grey, "label": empty, "mask": picture(LABEL[:4, :, 0], "small.png")}, "has shape"),
