@@ -14,7 +14,7 @@ from monai_samadapt.bundle_folders import find_bundle
 from monai_samadapt.commands.run_bundle import run_bundle
 from monai_samadapt.datasets.procedural import write_demo_dataset
 from monai_samadapt.errors import SamAdaptError
-from monai_samadapt.run_files import MODEL, SUMMARY
+from monai_samadapt.run_files import EVALUATION, MODEL, SUMMARY
 
 CT_LABELS = ["Liver", "Spleen", "Kidneys", "Lesion"]
 NANO = {"vit_nano": "sam_vit_nano", "hiera_nano": "sam2.1_hiera_nano"}
@@ -110,7 +110,7 @@ def dice_line(folder: Path) -> str:
     Raises:
         SamAdaptError: when there is none.
     """
-    path = folder / "run" / "evaluation" / SUMMARY
+    path = folder / "run" / EVALUATION / SUMMARY
     if not path.is_file():
         raise SamAdaptError("output", str(path), "no such file", "run the demo into an empty folder")
     return _dice(json.loads(path.read_text()))

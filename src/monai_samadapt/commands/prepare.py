@@ -9,7 +9,6 @@ from typing import Any
 
 from monai_samadapt.bundle_folders import bundles_folder
 from monai_samadapt.datasets.public import OWN, OWN_TEXT, SETS, Own, Prepared, PublicSet, check_folders, prepare
-from monai_samadapt.datasets.split import SECTIONS
 from monai_samadapt.engines.lock import locked
 from monai_samadapt.errors import SamAdaptError
 from monai_samadapt.transforms.chains import CHAINS
@@ -71,7 +70,6 @@ def table() -> str:
 
 def description(entry: PublicSet, prepared: Prepared, output_dir: str) -> str:
     """What the set is, how it was divided, what was written, and how to train on it."""
-    counts = ", ".join(f"{len(prepared.split.section(name))} {name}" for name in SECTIONS)
     labels = ", ".join(f"{name} = {value}" for name, value in prepared.split.labels.items())
     lines = [
         f"{entry.title}: {entry.target}",
@@ -79,7 +77,7 @@ def description(entry: PublicSet, prepared: Prepared, output_dir: str) -> str:
         f"  licence   {entry.licence}",
         f"  cite      {entry.citation}",
         f"  split     {entry.split}",
-        f"            {counts}",
+        f"            {prepared.split.counts()}",
         f"  labels    {labels if len(labels) < 400 else ', '.join(prepared.split.labels)}",
         *(f"  note      {note}" for note in prepared.notes),
         f"wrote {prepared.datalist}, {prepared.overlay} and {prepared.made} made files",

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from monai_samadapt.reports.evaluation import REPORT, write_report
+from monai_samadapt.reports.evaluation import write_report
+from monai_samadapt.run_files import EVALUATION, REPORT
 
 
 def register(commands: Any) -> None:
@@ -19,6 +20,6 @@ def register(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write ``report.html`` into the folder of the evaluation."""
-    report_dir = options.report_dir or options.run_dir / "evaluation"
+    report_dir = options.report_dir or options.run_dir / EVALUATION
     write_report(options.run_dir, report_dir)
     print(f"wrote {report_dir / REPORT}")

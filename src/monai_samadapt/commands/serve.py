@@ -96,14 +96,17 @@ def find(name: str, options: argparse.Namespace) -> Path:
     target: Path = options.app / "bases" / "_".join([name, *map(_short, options.overlay)])
     record = target.with_name(f"{target.name}.json")
     files = [overlay for overlay in options.overlay if overlay.endswith(".json")]
-    given = {"overlay": [read_overlay(find_bundle(name), file) for file in files], "set": parse_settings(options.set)}
+    given: dict[str, Any] = {
+        "overlay": [read_overlay(find_bundle(name), file) for file in files],
+        "set": parse_settings(options.set),
+    }
     if target.is_dir():
         _check_given(given, json.loads(record.read_text()) if record.is_file() else {}, target)
         return target
     from monai_samadapt.packing import pack_base
     from monai_samadapt.reports.jsonfile import write_json
 
-    pack_base(find_bundle(name), options.overlay, target, parse_settings(options.set))
+    pack_base(find_bundle(name), options.overlay, target, given["set"])
     write_json(given, record)
     print(f"packed the untrained base: {target}")
     return target

@@ -50,6 +50,15 @@ class Split:
         items: list[Item] = getattr(self, name)
         return items
 
+    def counts(self) -> str:
+        """The number of items of each section, as ``7 training, 1 validation, 2 test``."""
+        return ", ".join(f"{len(self.section(name))} {name}" for name in SECTIONS)
+
+
+def unlabelled_notes(images: Sequence[object]) -> list[str]:
+    """A line about images that are left out since they have no label; nothing where there are none."""
+    return [f"{len(images)} images have no label and are left out, the first {images[0]}"] if images else []
+
 
 def split_by_subject(items: Sequence[Item], fractions: Sequence[float], seed: int = 0) -> list[list[Item]]:
     """Divide items into parts so that every subject is in one part only.

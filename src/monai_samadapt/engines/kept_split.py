@@ -9,8 +9,9 @@ from typing import Any
 
 import ignite.distributed as idist
 
-from monai_samadapt.datasets import SECTIONS, Split, load_datalist, read_split, write_split
+from monai_samadapt.datasets import SECTIONS, load_datalist, read_split, write_split
 from monai_samadapt.datasets.decathlon import load_json, section_items
+from monai_samadapt.datasets.split import unlabelled_notes
 from monai_samadapt.engines.checks import Items, check_path
 from monai_samadapt.engines.lock import take
 from monai_samadapt.engines.previous import set_aside
@@ -70,15 +71,7 @@ def save_split(
         set_aside(path.parent)
     if split is not None:
         write_split(split, path, keep_root=True)
-        print(counts(split), flush=True)
-
-
-def counts(split: Split) -> str:
-    """The number of cases of each section, and of the images that are left out."""
-    text = ", ".join(f"{len(split.section(name))} {name}" for name in SECTIONS)
-    if left := split.unlabelled:
-        text += f"; {len(left)} images have no label and are left out, the first {left[0]}"
-    return f"cases: {text}"
+        print("; ".join([f"cases: {split.counts()}", *unlabelled_notes(split.unlabelled)]), flush=True)
 
 
 def check_kept(items: Items, section: str, kept: Path, datalist: str | None, seed: int) -> None:

@@ -100,12 +100,13 @@ def preflight_training(
         adapt_from_block, dataset_dir, datalist: ids of these names.
     """
     check_alone()
-    check_ids(running_config())
+    config = running_config()
+    check_ids(config)
     check_device(device)
     check_folder("output_dir", output_dir)
     if dataset_dir is not None:
         check_apart(output_dir, dataset_dir, datalist)
-    check_ranges(running_config())
+    check_ranges(config)
     if rank is not None:
         raise SamAdaptError("rank", rank, "S-SAM trains singular values, it has no rank", "leave rank null")
     find_amp_dtype(amp_dtype)
@@ -122,7 +123,7 @@ def preflight_training(
     shared = {str(item["image"]) for item in training} & {str(item["image"]) for item in validation}
     if shared:
         raise SamAdaptError("datalist", sorted(shared)[0], "is in training and in validation", "keep splits apart")
-    check_memory(running_config())
+    check_memory(config)
     check_items([*training, *validation], spec, Path(output_dir) / PREFLIGHT)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,6 @@ def same_setting(key: str, was: Any, now: Any) -> bool:
 
 
 def _with_values(labels: Any) -> Any:
-    if isinstance(labels, Mapping) or len(labels) < 2:
+    if not isinstance(labels, Sequence) or len(labels) < 2:
         return labels
     return {name: value for value, name in enumerate(labels, 1)}

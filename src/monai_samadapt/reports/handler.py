@@ -91,7 +91,7 @@ class ReportHandler:
 
     def _write_manifest(self, engine: Engine) -> None:
         items = all_items(getattr(engine.state.dataloader, "dataset", None))
-        section, model = str(self.record.get("section", "evaluation")), Path(str(self.record.get("model_file")))
+        section, model = str(self.record.get("section", "evaluation")), Path(str(self.record.get("model_file", "")))
         record = self.record | ({"model_sha256": sha256(model)} if model.is_file() else {})
         files = {str(item["image"]): {key: item.get(key) for key in PATH_KEYS} for item in items}
         write_manifest(

@@ -15,6 +15,7 @@ from monai_samadapt.datasets.public.outlines import load_json
 from monai_samadapt.datasets.public.pictures import binary
 from monai_samadapt.datasets.public.scans import is_volume, label_values_in, modality_of
 from monai_samadapt.datasets.scan import image_stem, pair_images
+from monai_samadapt.datasets.split import unlabelled_notes
 from monai_samadapt.errors import SamAdaptError
 
 LABEL_FOLDERS = ("labels", "masks", "annotations", "segmentations")
@@ -60,7 +61,7 @@ class Own:
     def read(self, source: Path) -> Found:
         """The pairs below ``source`` and the values of their labels."""
         files, left_out = self._pairs(source)
-        notes = [f"{len(left_out)} images have no label and are left out, the first {left_out[0]}"] if left_out else []
+        notes = unlabelled_notes(left_out)
         labels, soft = self._labels(source, [label for _, label in files.values()])
         if soft:
             notes.append("labels with more values than 0 and one other count from half of their range on")
